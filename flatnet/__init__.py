@@ -1,0 +1,1 @@
+"""flatnet: plan, provision and prove the flat pod network of a Kubernetes cluster."""
