@@ -1,0 +1,34 @@
+"""CNI network configuration lists (CNI specification 1.0.0, "Network configuration format")."""
+
+import json
+from collections.abc import Sequence
+
+from netaddr import IPNetwork
+
+_DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str:
+    """Return the JSON text of a network that plugs pods into a bridge, an address per family from host-local.
+
+    `pod_cidrs` are the node's own pod networks in family order, `mtu` is in bytes. The first address of
+    each network becomes the bridge's, and so the pods' gateway. The bridge plugin adds no NAT
+    (`ipMasq` off: translation has one owner), and hairpin mode lets a pod reach itself through a service.
+    """
+    networks = [IPNetwork(cidr) for cidr in pod_cidrs]
+    bridge_plugin = {
+        "type": "bridge",
+        "bridge": bridge,
+        "isGateway": True,
+        "ipMasq": False,
+        "hairpinMode": True,
+        "mtu": mtu,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": str(network)}] for network in networks],
+            "routes": [{"dst": _DEFAULT_ROUTE[network.version]} for network in networks],
+        },
+    }
+    portmap_plugin = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+    configuration = {"cniVersion": "1.0.0", "name": "flatnet", "plugins": [bridge_plugin, portmap_plugin]}
+    return json.dumps(configuration, indent=2) + "\n"

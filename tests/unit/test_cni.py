@@ -1,0 +1,18 @@
+import json
+
+from flatnet.cni import bridge_configuration
+
+
+def test_each_family_gets_a_range_and_a_default_route_in_the_order_given() -> None:
+    configuration = json.loads(bridge_configuration(["2001:db8:1::/64", "10.200.1.0/24"], "cbr0", 1450))
+    bridge = configuration["plugins"][0]
+    assert bridge["ipam"]["ranges"] == [[{"subnet": "2001:db8:1::/64"}], [{"subnet": "10.200.1.0/24"}]]
+    assert bridge["ipam"]["routes"] == [{"dst": "::/0"}, {"dst": "0.0.0.0/0"}]
+    assert (bridge["bridge"], bridge["mtu"]) == ("cbr0", 1450)
+
+
+def test_the_plugins_translate_no_pod_address() -> None:
+    bridge, portmap = json.loads(bridge_configuration(["10.200.1.0/24"], "cbr0", 1500))["plugins"]
+    assert bridge["ipMasq"] is False
+    assert bridge["hairpinMode"] is True
+    assert portmap == {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
