@@ -1,0 +1,153 @@
+"""Networks and addresses as integers.
+
+Text is read strictly, as Kubernetes will read it (KEP-4858): no leading zeros, no netmask notation, no
+IPv4-mapped IPv6 addresses, no host bits. Everything after reading is integer arithmetic, so a /8 costs what a
+/28 costs.
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+import netaddr
+
+from flatnet.errors import FlatnetError
+
+Family = Literal["ipv4", "ipv6"]
+
+WIDTH: dict[Family, int] = {"ipv4": 32, "ipv6": 128}
+_VERSION: dict[Family, Literal[4, 6]] = {"ipv4": 4, "ipv6": 6}
+
+# The longest IPv6 text is 45 characters; a longer input is not worth a parser's time.
+_ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}", re.ASCII)
+_PREFIX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
+_MAPPED = range(0xFFFF_0000_0000, 0x1_0000_0000_0000)
+
+
+def address_text(family: Family, value: int) -> str:
+    """Return the canonical text of an address given as an integer (RFC 5952 for IPv6)."""
+    return str(netaddr.IPAddress(value, _VERSION[family]))
+
+
+class Address(NamedTuple):
+    """One address: its family and its integer value."""
+
+    family: Family
+    value: int
+
+    def __str__(self) -> str:
+        """Return the canonical text."""
+        return address_text(self.family, self.value)
+
+
+class Network(NamedTuple):
+    """One network: its family, its first address as an integer, and its prefix length."""
+
+    family: Family
+    first: int
+    prefix: int
+
+    def __str__(self) -> str:
+        """Return the canonical text, `address/prefix`."""
+        return f"{address_text(self.family, self.first)}/{self.prefix}"
+
+    @property
+    def size(self) -> int:
+        """How many addresses the network holds, the first and the last included."""
+        return 1 << (WIDTH[self.family] - self.prefix)
+
+    @property
+    def last(self) -> int:
+        """The last address, as an integer."""
+        return self.first + self.size - 1
+
+    def overlaps(self, other: "Network") -> bool:
+        """Tell whether the two networks share an address."""
+        return self.family == other.family and self.first <= other.last and other.first <= self.last
+
+    def contains(self, other: "Network") -> bool:
+        """Tell whether every address of the other network is in this one."""
+        return self.family == other.family and self.first <= other.first and other.last <= self.last
+
+    def holds(self, address: Address) -> bool:
+        """Tell whether the address is in this network."""
+        return self.family == address.family and self.first <= address.value <= self.last
+
+    def nth_address(self, index: int) -> str:
+        """Return the address at the 0-based index; the caller knows that it is inside."""
+        return address_text(self.family, self.first + index)
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that the text names. Raises FlatnetError, and nothing else, for any other text."""
+    if not _ADDRESS.fullmatch(text):
+        raise FlatnetError(f"{text!r} is not an IP address; write it like 192.0.2.11 or 2001:db8::11")
+    try:
+        parsed = netaddr.IPAddress(text)
+    except (netaddr.AddrFormatError, ValueError) as error:
+        raise FlatnetError(
+            f"{text!r} is not an IP address; write it like 192.0.2.11 or 2001:db8::11"
+        ) from error
+    value = int(parsed)
+    family: Family = "ipv4" if parsed.version == 4 else "ipv6"
+    if family == "ipv6" and value in _MAPPED:
+        plain = address_text("ipv4", value & 0xFFFF_FFFF)
+        raise FlatnetError(
+            f"{text!r} is an IPv4-mapped IPv6 address, which Kubernetes refuses; write {plain}"
+        )
+    return Address(family, value)
+
+
+def parse_interface(text: str) -> tuple[Address, Network]:
+    """Return the address and the network of text such as `192.0.2.11/24`.
+
+    Raises FlatnetError, and nothing else, for any other text.
+    """
+    address_part, slash, prefix_part = text.partition("/")
+    if not slash or not _PREFIX.fullmatch(prefix_part):
+        raise FlatnetError(f"{text!r} is not a network; write it like 192.0.2.0/24 or 2001:db8::/64")
+    address, prefix = parse_address(address_part), int(prefix_part)
+    width = WIDTH[address.family]
+    if prefix > width:
+        raise FlatnetError(f"{text!r} has a prefix length above {width}; write one from 0 to {width}")
+    shift = width - prefix
+    return address, Network(address.family, address.value >> shift << shift, prefix)
+
+
+def parse_network(text: str) -> Network:
+    """Return the network that the text names.
+
+    Raises FlatnetError, and nothing else, for any other text, and when host bits are set.
+    """
+    address, network = parse_interface(text)
+    if address.value != network.first:
+        raise FlatnetError(f"{text!r} has host bits set; write {network}")
+    return network
+
+
+def node_network(cluster: Network, node_index: int, prefix: int) -> Network:
+    """Return the network of the given prefix length at the 0-based index inside the cluster network.
+
+    Computed, not enumerated. Raises FlatnetError when the cluster network holds no such network.
+    """
+    width = WIDTH[cluster.family]
+    if not cluster.prefix <= prefix <= width:
+        raise FlatnetError(
+            f"{cluster} cannot be split into /{prefix} networks; "
+            f"use a prefix length from {cluster.prefix} to {width}"
+        )
+    capacity = 1 << (prefix - cluster.prefix)
+    if not 0 <= node_index < capacity:
+        raise FlatnetError(
+            f"{cluster} holds {capacity} /{prefix} networks, node index {node_index} is outside; "
+            f"use an index from 0 to {capacity - 1}, or a larger cluster network"
+        )
+    return Network(cluster.family, cluster.first + (node_index << (width - prefix)), prefix)
+
+
+def pod_capacity(network: Network) -> int:
+    """Return how many pods a node network can address.
+
+    host-local gives out neither the first address (the network's), nor the gateway, nor the last one
+    (broadcast): containernetworking/plugins, plugins/ipam/host-local/backend/allocator.
+    """
+    return max(0, network.size - 3)
