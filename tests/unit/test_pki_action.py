@@ -1,0 +1,175 @@
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from pki_cases import contents
+
+from flatnet.pki import Identity, Per, Usage
+from flatnet.pki.identities import Sans
+from flatnet.pki.inputs import read_cluster
+
+ROLE = Path(__file__).parents[2] / "roles" / "cluster_pki"
+ARGUMENTS: dict[str, object] = {
+    "nodes": [{"name": "node1", "addresses": ["192.0.2.11"]}, {"name": "node2", "addresses": ["192.0.2.12"]}],
+    "control_plane_nodes": ["node1"],
+    "etcd_nodes": ["node1"],
+    "apiserver_sans": {"dns": ["kubernetes"], "ip": ["10.32.0.1"]},
+    "service_account_key_type": "ecdsa-p256",
+}
+
+
+def load(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+PLUGIN = load(ROLE / "action_plugins" / "cluster_certificates.py")
+
+
+def act(
+    directory: Path, changes: Mapping[str, object] = {}, *, check: bool = False, diff: bool = False
+) -> dict[str, object]:
+    """Run the action without a connection, which it must not need."""
+    task = SimpleNamespace(
+        args={"directory": str(directory), **ARGUMENTS, **changes},
+        check_mode=check,
+        diff=diff,
+        async_val=0,
+        action="cluster_certificates",
+        environment=None,
+    )
+    no_connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    plugin = PLUGIN.ActionModule(task, no_connection, SimpleNamespace(), None, None, None)
+    result = plugin.run(task_vars={})
+    assert isinstance(result, dict)
+    return result
+
+
+def test_the_action_issues_once_and_is_unchanged_afterwards(tmp_path: Path) -> None:
+    first = act(tmp_path / "pki")
+    assert first["changed"] is True
+    assert isinstance(first["issued"], list)
+    assert first["issued"][0] == {"name": "ca", "reason": "there is no CA yet"}
+    assert first["issued"][-1] == {"name": "sa", "reason": "there is no key pair yet"}
+    assert act(tmp_path / "pki") == {"changed": False, "issued": [], "repaired": [], "unused": []}
+
+
+def test_check_mode_predicts_the_run_and_writes_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "pki"
+    act(directory)
+    before = contents(directory)
+    sans = {"dns": ["kubernetes"], "ip": ["10.32.0.1", "203.0.113.7"]}
+    predicted = act(directory, {"apiserver_sans": sans}, check=True)
+    assert contents(directory) == before
+    assert predicted == act(directory, {"apiserver_sans": sans})
+    assert predicted["issued"] == [{"name": "apiserver", "reason": "SAN 203.0.113.7 added"}]
+
+
+def test_the_difference_shows_sans_and_no_key(tmp_path: Path) -> None:
+    directory = tmp_path / "pki"
+    act(directory)
+    (directory / "proxy.key").unlink()
+    sans = {"dns": ["kubernetes"], "ip": ["203.0.113.7"]}
+    result = act(directory, {"apiserver_sans": sans}, check=True, diff=True)
+    assert isinstance(result["diff"], list)
+    apiserver, proxy = result["diff"]
+    assert apiserver["after_header"] == "apiserver (SAN 203.0.113.7 added; SAN 10.32.0.1 removed)"
+    assert "SAN: 10.32.0.1\n" in apiserver["before"]
+    assert "SAN: 203.0.113.7\n" in apiserver["after"]
+    assert proxy["after_header"] == "proxy (key file is missing)"
+    assert "PRIVATE" not in str(result)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"etcd_nodes": ["x"]}, "etcd_nodes: 'x' is not among the nodes: add it to nodes with its addresses"),
+        (
+            {"nodes": [{"name": "node1", "addresses": ["192.0.2.11/24"]}]},
+            "node node1: '192.0.2.11/24' is not an IP address: write it without a prefix length",
+        ),
+        (
+            {"apiserver_sans": {"dns": [], "ip": ["fe80::1%eth0"]}},
+            "apiserver_sans.ip: 'fe80::1%eth0' has a zone, which a certificate cannot hold: remove '%eth0'",
+        ),
+        (
+            {"extra_identities": [{"name": "x", "common_name": "x", "per": "pod"}]},
+            "identity x: per: 'pod' is unknown: choose among cluster, kubelet, etcd, control_plane",
+        ),
+        (
+            {"extra_identities": [{"name": "x", "common_name": "x", "per": "kubelet"}]},
+            "identity x: there is one per kubelet node, so the name has to hold '{node}'",
+        ),
+        (
+            {"extra_identities": [{"name": "x", "common_name": "x", "usages": ["ca"]}]},
+            "identity x: usages: 'ca' is unknown: choose among client, server",
+        ),
+    ],
+)
+def test_a_message_reaches_the_user_as_it_is(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(AnsibleActionFail) as refusal:
+        act(tmp_path / "pki", changes)
+    assert refusal.value.message == message
+    assert not (tmp_path / "pki").exists()
+
+
+def test_extra_identities_are_read_with_their_defaults() -> None:
+    described = read_cluster(
+        {
+            **ARGUMENTS,
+            "extra_identities": [
+                {"name": "flannel", "common_name": "flannel", "organizations": []},
+                {
+                    "name": "mesh-{node}",
+                    "common_name": "mesh:{node}",
+                    "organizations": ["mesh"],
+                    "usages": ["client", "server"],
+                    "per": "kubelet",
+                },
+            ],
+            "lifetime_days": 365,
+            "ca_lifetime_days": 3650,
+            "renew_before_days": 30,
+            "key_type": "ecdsa-p256",
+        }
+    )
+    assert list(described.extra_identities) == [
+        Identity("flannel", "flannel", "ca", frozenset({Usage.CLIENT})),
+        Identity(
+            "mesh-{node}",
+            "mesh:{node}",
+            "ca",
+            frozenset({Usage.CLIENT, Usage.SERVER}),
+            frozenset({"mesh"}),
+            Per.KUBELET,
+            Sans.NODE,
+        ),
+    ]
+    assert described.kubelet_nodes == ["node1", "node2"]
+
+
+def test_documentation_defaults_and_role_name_the_same_options() -> None:
+    module = load(ROLE / "library" / "cluster_certificates.py")
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert set(yaml.safe_load(module.RETURN)) == {"issued", "repaired", "unused"}
+    assert yaml.safe_load(module.EXAMPLES)[0]["cluster_certificates"].keys() < documented.keys()
+    implemented = PLUGIN.ARGUMENTS
+    assert documented.keys() == implemented.keys()
+    for name, option in implemented.items():
+        for key in ("type", "required", "default", "elements", "choices"):
+            assert documented[name].get(key) == option.get(key), (name, key)
+    specification = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())
+    options = specification["argument_specs"]["main"]["options"]
+    assert {name.removeprefix("cluster_pki_") for name in options} == implemented.keys() - {"lock_seconds"}
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    assert defaults == {name: option["default"] for name, option in options.items() if "default" in option}
