@@ -1,0 +1,42 @@
+"""The plan as tables for a terminal."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 120
+
+
+def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
+    """Return the plan as two tables of text, without colour: what the cluster has, and what each host has.
+
+    `width` is in characters; longer cells are folded, never cut.
+    """
+    cluster = Table("Cluster", plan["cluster_name"], box=SIMPLE_HEAD, title_justify="left")
+    for label, value in (
+        ("Backend", f"{plan['backend']['name']}: {plan['backend']['description']}"),
+        ("Pods", plan["pod_cidrs"]),
+        ("Services", plan["service_cidrs"]),
+        ("Service kubernetes", plan["first_service_addresses"]),
+        ("DNS", [*plan["dns_addresses"], plan["dns_domain"]]),
+        ("Node ports", plan["node_port_range"]),
+        ("MTU", f"{plan['mtu']} in pods, {plan['underlay_mtu']} between the nodes"),
+        ("kube-proxy", plan["kube_proxy_mode"]),
+    ):
+        cluster.add_row(label, value if isinstance(value, str) else ", ".join(value))
+    columns = ("Host", "Node", "Groups", "Addresses", "Pods", "Gateways", "Routes")
+    nodes = Table(*columns, box=SIMPLE_HEAD)
+    for name, node in sorted(plan["nodes"].items()):
+        listed = [", ".join(node[key]) for key in ("groups", "addresses", "pod_cidrs", "pod_gateways")]
+        nodes.add_row(name, node["name"], *listed, str(len(node["routes"])))
+    for table in (cluster, nodes):
+        for column in table.columns:
+            column.overflow = "fold"
+    text = StringIO()
+    console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console.print(cluster, nodes)
+    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())

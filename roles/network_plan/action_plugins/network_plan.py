@@ -1,0 +1,108 @@
+"""Plan the network of all hosts at once, on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.constants import config
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+try:
+    from flatnet.errors import FlatnetError
+    from flatnet.plan.contract import load_contract
+    from flatnet.plan.ledger import open_ledger
+    from flatnet.plan.planner import Planned, plan_from_data
+    from flatnet.plan.table import plan_table
+except ImportError as error:
+    raise AnsibleActionFail(
+        f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
+        "install it there with: pip install -e <the directory of ansible.cfg>"
+    ) from error
+
+CLUSTER_GROUP = "k8s_cluster"
+GROUPS = ("etcd", "kube_control_plane", "kube_node")
+
+
+class ActionModule(ActionBase):
+    """Adapter: inventory -> flatnet.plan -> `plan`; writes the allocations file unless in check mode."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return {plan, changed, diff, warnings}; changed and diff are those of the allocations file."""
+        super().run(tmp, task_vars)
+        validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
+        _, arguments = validate(
+            argument_spec={
+                "backend": {"type": "str", "required": True},
+                "settings": {"type": "dict", "required": True},
+                "allocations_path": {"type": "path", "required": True},
+                "facts": {"type": "str", "default": "flatnet_facts"},
+                "table_enabled": {"type": "bool", "default": False},
+            }
+        )
+        try:
+            return self._plan(arguments, task_vars or {})
+        except FlatnetError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        contract = load_contract(arguments["backend"], self._roles_paths())
+        hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
+        with open_ledger(Path(arguments["allocations_path"])) as ledger:
+            planned: Planned = plan_from_data(arguments["settings"], hosts, contract.data, ledger.allocations)
+            text = ledger.text_after(planned.allocations)
+            changed = text != ledger.before
+            if changed and not self._task.check_mode:
+                ledger.write(text)
+        if arguments["table_enabled"]:
+            self._display.display(plan_table(planned.plan))
+        result: dict[str, Any] = {"plan": planned.plan, "changed": changed}
+        if planned.warnings:
+            result["warnings"] = planned.warnings
+        if changed and self._task.diff:
+            path = str(ledger.path)
+            result["diff"] = [
+                {"before": ledger.before, "after": text, "before_header": path, "after_header": path}
+            ]
+        return result
+
+    def _roles_paths(self) -> list[Path]:
+        """Return the directories where the play finds roles, in its order."""
+        configured = config.get_config_value("DEFAULT_ROLES_PATH")
+        paths = [Path(self._loader.get_basedir()) / "roles", *map(Path, configured)]
+        return [*paths, Path(__file__).resolve().parents[2]]
+
+
+def inventory_hosts(
+    groups: Mapping[str, list[str]], hostvars: Mapping[str, Mapping[str, Any]], facts: str
+) -> list[dict[str, Any]]:
+    """Return the planner's hosts: every host of the cluster, whatever the play is limited to."""
+    members = {group: frozenset(groups.get(group, ())) for group in GROUPS}
+    hosts = sorted({*groups.get(CLUSTER_GROUP, ()), *(name for names in members.values() for name in names)})
+    if not hosts:
+        raise FlatnetError(
+            f"the inventory has no host in {CLUSTER_GROUP}; "
+            f"put the hosts into the groups {', '.join(GROUPS)} and those into {CLUSTER_GROUP}"
+        )
+    return [_host(name, hostvars[name], members, facts) for name in hosts]
+
+
+def _host(
+    name: str, variables: Mapping[str, Any], members: Mapping[str, frozenset[str]], facts: str
+) -> dict[str, Any]:
+    addresses = variables.get("node_addresses") or variables.get("node_address")
+    return {
+        "inventory_name": str(name),
+        "node_name": variables.get("node_name"),
+        "addresses": addresses or variables.get("ansible_host") or str(name),
+        "groups": [group for group, names in members.items() if name in names],
+        "pod_cidr": variables.get("pod_cidr"),
+        "facts": variables.get(facts),
+    }
