@@ -1,0 +1,3 @@
+module flatnet.example/build/pause
+
+go 1.25.0

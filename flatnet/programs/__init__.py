@@ -1,0 +1,1 @@
+"""The programs and images that hosts need, and the sources they come from."""

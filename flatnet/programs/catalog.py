@@ -1,0 +1,242 @@
+"""The pins: which upstreams, versions, packages and published files flatnet knows.
+
+The data is `build/programs.yml`; this module gives it types and refuses what cannot work (a program named
+by two upstreams, a package whose program Go would call otherwise, a digest of the wrong length).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flatnet.errors import FlatnetError
+
+ARCHITECTURES = ("amd64", "arm64")
+SOURCES = ("release", "gomod", "directory")
+DEFAULT_INSTALL_DIRECTORY = "/usr/local/bin"
+_MAJOR_VERSION_ELEMENT = re.compile(r"v[0-9]+")
+_DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
+
+
+@dataclass(frozen=True)
+class GomodPin:
+    """How the programs of one upstream are built from Go modules.
+
+    directory: folder under `build/` that holds go.mod and go.sum; packages: program name -> Go package;
+    variables: linker variable (`package.name`) -> value; cgo_architectures: where C is linked in
+    (statically); disk_mib: MiB that a first build writes, caches of Go included.
+    """
+
+    directory: Path
+    packages: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cgo_architectures: tuple[str, ...] = ()
+    disk_mib: int = 500
+
+
+@dataclass(frozen=True)
+class ReleaseFile:
+    """One published file: an archive with members, or one bare program.
+
+    url holds `{version}` and `{architecture}`; digests: architecture -> `sha256:<hex>` or
+    `sha512:<hex>` of the file; members: program name -> member of the archive, or None where the file
+    itself is the program.
+    """
+
+    url: str
+    digests: Mapping[str, str]
+    members: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class ReleasePin:
+    """What upstream publishes. `version` may differ from the gomod one where no digest of that is known."""
+
+    version: str
+    files: tuple[ReleaseFile, ...]
+
+    def file_of(self, program: str, architecture: str) -> ReleaseFile | None:
+        """Return the published file that holds `program` for `architecture`, None when there is none."""
+        for published in self.files:
+            if program in published.members and architecture in published.digests:
+                return published
+        return None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One upstream project at one version, and the programs of it that flatnet can install."""
+
+    name: str
+    version: str
+    programs: tuple[str, ...]
+    install_directory: str
+    gomod: GomodPin | None
+    release: ReleasePin | None
+
+
+@dataclass(frozen=True)
+class ImagePin:
+    """One image made from one program; `user` is `uid:gid` or empty for root."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...] = ()
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every upstream in build order, and every image."""
+
+    upstreams: tuple[Upstream, ...]
+    images: Mapping[str, ImagePin]
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Return the name of every program, in build order."""
+        return tuple(program for upstream in self.upstreams for program in upstream.programs)
+
+    def upstream_of(self, program: str) -> Upstream:
+        """Return the upstream that `program` belongs to; FlatnetError when no upstream has it."""
+        for upstream in self.upstreams:
+            if program in upstream.programs:
+                return upstream
+        raise FlatnetError(
+            f"no program is called {program!r}; known programs: {', '.join(sorted(self.programs))}"
+        )
+
+    def image(self, name: str) -> ImagePin:
+        """Return the image called `name`; FlatnetError when there is none."""
+        if name not in self.images:
+            raise FlatnetError(f"no image is called {name!r}; known images: {', '.join(sorted(self.images))}")
+        return self.images[name]
+
+    def select(self, names: Iterable[str]) -> list[Upstream]:
+        """Return the upstreams that `names` (upstreams, programs) mean, in build order; for none, all."""
+        wanted = list(names)
+        if not wanted:
+            return list(self.upstreams)
+        known = {upstream.name: upstream for upstream in self.upstreams}
+        chosen = {(known.get(name) or self.upstream_of(name)).name for name in wanted}
+        return [upstream for upstream in self.upstreams if upstream.name in chosen]
+
+
+def build_directory() -> Path:
+    """Return the `build/` folder of the checkout; FlatnetError when flatnet was installed without one."""
+    directory = Path(__file__).resolve().parents[2] / "build"
+    if not (directory / "programs.yml").is_file():
+        raise FlatnetError(
+            f"{directory} holds no programs.yml: flatnet was installed apart from its checkout. "
+            "Install it with `pip install -e .` in the checkout"
+        )
+    return directory
+
+
+def load_catalog(path: Path | None = None) -> Catalog:
+    """Read the pins from `path` (default: `build/programs.yml` of the checkout).
+
+    Raises FlatnetError naming the file and the entry when the data cannot work.
+    """
+    source = path or build_directory() / "programs.yml"
+    # libyaml is several times quicker, and the catalog is read once per host and play.
+    loader = (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(source.read_text())
+    data = loader.get_single_data()
+    try:
+        upstreams = tuple(_upstream(name, entry, source.parent) for name, entry in data["upstreams"].items())
+        images = {name: _image(name, entry) for name, entry in data.get("images", {}).items()}
+    except KeyError as missing:
+        raise FlatnetError(f"{source}: an entry lacks the key {missing}") from missing
+    except FlatnetError as problem:
+        raise FlatnetError(f"{source}: {problem}") from problem
+    catalog = Catalog(upstreams, images)
+    _check_names(catalog, source)
+    return catalog
+
+
+def _upstream(name: str, entry: dict[str, Any], directory: Path) -> Upstream:
+    gomod = _gomod(name, entry["gomod"], directory) if "gomod" in entry else None
+    release = _release(name, entry["release"], entry["version"]) if "release" in entry else None
+    programs = list(gomod.packages if gomod else ())
+    for published in release.files if release else ():
+        programs += [program for program in published.members if program not in programs]
+    return Upstream(
+        name=name,
+        version=str(entry["version"]),
+        programs=tuple(programs),
+        install_directory=entry.get("install_directory", DEFAULT_INSTALL_DIRECTORY),
+        gomod=gomod,
+        release=release,
+    )
+
+
+def _gomod(name: str, entry: dict[str, Any], directory: Path) -> GomodPin:
+    packages: dict[str, str] = entry["packages"]
+    for program, package in packages.items():
+        # `go build -o directory/` with several packages names each program itself.
+        if len(packages) > 1 and default_program_name(package) != program:
+            raise FlatnetError(
+                f"upstream {name}: Go calls the program of {package} {default_program_name(package)!r}, "
+                f"not {program!r}; give it an upstream entry of its own"
+            )
+    return GomodPin(
+        directory=directory / entry["directory"],
+        packages=packages,
+        tags=tuple(entry.get("tags", ())),
+        variables=entry.get("variables", {}),
+        cgo_architectures=tuple(entry.get("cgo_architectures", ())),
+        disk_mib=entry.get("disk_mib", 500),
+    )
+
+
+def default_program_name(package: str) -> str:
+    """Return what `go build` calls the program of `package`: its last element that is not `v2`, `v3`..."""
+    elements = package.split("/")
+    if len(elements) > 1 and _MAJOR_VERSION_ELEMENT.fullmatch(elements[-1]):
+        return elements[-2]
+    return elements[-1]
+
+
+def _release(name: str, entry: dict[str, Any], version: str) -> ReleasePin:
+    files = []
+    for published in entry["files"]:
+        digests: dict[str, str] = published["digests"]
+        for architecture, digest in digests.items():
+            _check_digest(f"upstream {name}, {published['url']}, {architecture}", digest)
+        members = published["members"] if "members" in published else {published["program"]: None}
+        files.append(ReleaseFile(published["url"], digests, members))
+    return ReleasePin(str(entry.get("version", version)), tuple(files))
+
+
+def _check_digest(where: str, digest: str) -> None:
+    algorithm, _, figure = digest.partition(":")
+    if len(figure) != _DIGEST_LENGTHS.get(algorithm) or not re.fullmatch(r"[0-9a-f]+", figure):
+        raise FlatnetError(
+            f"{where}: {digest!r} is no digest of the form sha256:<64 hex> or sha512:<128 hex>"
+        )
+
+
+def _image(name: str, entry: dict[str, Any]) -> ImagePin:
+    return ImagePin(name, entry["program"], tuple(entry.get("arguments", ())), entry.get("user", ""))
+
+
+def _check_names(catalog: Catalog, source: Path) -> None:
+    owners: dict[str, str] = {}
+    for upstream in catalog.upstreams:
+        for program in upstream.programs:
+            if program in owners:
+                raise FlatnetError(
+                    f"{source}: {owners[program]} and {upstream.name} both have a program {program!r}"
+                )
+            owners[program] = upstream.name
+    for image in catalog.images.values():
+        if image.program not in owners:
+            raise FlatnetError(
+                f"{source}: image {image.name} is made from {image.program!r}, which no upstream has"
+            )

@@ -1,0 +1,162 @@
+"""`python -m flatnet.programs`: provide programs on this machine, and say what is there."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.table import Table
+
+from flatnet.errors import FlatnetError
+from flatnet.programs import gomod, release
+from flatnet.programs.catalog import ARCHITECTURES, Catalog, load_catalog
+from flatnet.programs.directory import DirectoryProgram, export_programs
+from flatnet.programs.missing import MissingProgramError, missing_message
+from flatnet.programs.progress import Progress, for_stream
+from flatnet.programs.sources import Choice, Finder
+from flatnet.programs.store import program_store
+from flatnet.programs.toolchain import machine_architecture
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit status: 0 done, 1 refused with a message, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    # Without this a plain `kill` would leave the compilers running and the unfinished folder behind.
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        options.run(options, load_catalog())
+    except FlatnetError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what was finished stays, the next run goes on from there\n")
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flatnet.programs", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--architecture", choices=ARCHITECTURES, help="of the hosts; default: the one of this machine"
+    )
+    named = argparse.ArgumentParser(add_help=False, parents=[shared])
+    named.add_argument("names", nargs="*", help="upstreams or programs; default: all")
+    chosen = argparse.ArgumentParser(add_help=False, parents=[shared])
+    chosen.add_argument("--source", choices=("gomod", "release"), default="gomod")
+
+    build = commands.add_parser("build", parents=[named], help="build from Go modules what is not built yet")
+    build.set_defaults(run=_build)
+    download = commands.add_parser("download", parents=[named], help="download what upstream publishes")
+    download.set_defaults(run=_download)
+    commands.add_parser("list", parents=[shared], help="show every program and where it is").set_defaults(
+        run=_list
+    )
+    path = commands.add_parser("path", parents=[chosen], help="print the file of one program")
+    path.add_argument("name")
+    path.set_defaults(run=_path)
+    export = commands.add_parser(
+        "export", parents=[chosen], help="copy programs into a folder for another site"
+    )
+    export.add_argument("directory", type=Path)
+    export.add_argument("names", nargs="*", help="upstreams or programs; default: all")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _build(options: argparse.Namespace, catalog: Catalog) -> None:
+    built = gomod.build(catalog.select(options.names), program_store(), _progress(), _architecture(options))
+    for name, entry in built.items():
+        sys.stdout.write(f"{name}: {entry}\n")
+
+
+def _download(options: argparse.Namespace, catalog: Catalog) -> None:
+    architecture = _architecture(options)
+    upstreams = catalog.select(options.names)
+    for name in options.names:
+        # Without names, whatever is published is meant; a name must be.
+        for upstream in catalog.select([name]):
+            program = name if name in upstream.programs else upstream.programs[0]
+            release.require_published(upstream, program, architecture)
+    fetched = release.download(upstreams, program_store(), _progress(), architecture)
+    for name, entry in fetched.items():
+        sys.stdout.write(f"{name}: {entry}\n")
+
+
+def _list(options: argparse.Namespace, catalog: Catalog) -> None:
+    architecture = _architecture(options)
+    finders = {
+        source: Finder(catalog, Choice(source, architecture=architecture), program_store())
+        for source in ("gomod", "release")
+    }
+    table = Table("program", "upstream", "gomod", "release", box=None, pad_edge=False)
+    for upstream in catalog.upstreams:
+        for program in upstream.programs:
+            states = []
+            for source, finder in finders.items():
+                if source == "release" and not release.is_published(upstream, program, architecture):
+                    states.append("not published")
+                    continue
+                try:
+                    states.append(f"{finder.program(program).version} ready")
+                except MissingProgramError as missing:
+                    version = (
+                        upstream.release.version
+                        if source == "release" and upstream.release
+                        else upstream.version
+                    )
+                    states.append(
+                        f"{version} {'to be built' if missing.verb == 'build' else 'to be downloaded'}"
+                    )
+            table.add_row(program, upstream.name, *states)
+    Console().print(table)
+
+
+def _path(options: argparse.Namespace, catalog: Catalog) -> None:
+    finder = Finder(catalog, Choice(options.source, architecture=_architecture(options)), program_store())
+    try:
+        sys.stdout.write(f"{finder.program(options.name).file}\n")
+    except MissingProgramError as missing:
+        raise FlatnetError(missing_message([missing])) from missing
+
+
+def _export(options: argparse.Namespace, catalog: Catalog) -> None:
+    architecture = _architecture(options)
+    finder = Finder(catalog, Choice(options.source, architecture=architecture), program_store())
+    wanted = [
+        program
+        for upstream in catalog.select(options.names)
+        for program in upstream.programs
+        if not options.names or upstream.name in options.names or program in options.names
+    ]
+    found, missing = {}, []
+    for name in wanted:
+        try:
+            program = finder.program(name)
+            found[name] = DirectoryProgram(program.file, program.sha256, program.version)
+        except MissingProgramError as problem:
+            missing.append(problem)
+    if missing:
+        raise FlatnetError(missing_message(missing))
+    export_programs(found, options.directory)
+    sys.stdout.write(f"{options.directory}: {len(found)} programs for {architecture}\n")
+
+
+def _architecture(options: argparse.Namespace) -> str:
+    return str(options.architecture or machine_architecture())
+
+
+def _progress() -> Progress:
+    return for_stream(sys.stderr)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
