@@ -1,0 +1,77 @@
+"""Everything that a diagnosis may look at besides the failed check itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from flatnet.check.facts import Cluster
+from flatnet.check.model import Finding, Json
+
+# (likely cause, where to look)
+Diagnosis = tuple[str, str]
+_ANY = ""
+# What holds without services, names and ports; when one of these fails, the others fail with it.
+BASE_CLASSES = frozenset(
+    {"node_to_node", "pod_to_pod_same_node", "pod_to_pod_other_node", "node_to_pod", "pod_to_node"}
+)
+
+
+@dataclass(frozen=True)
+class Clues:
+    """The whole run, arranged for questions about one of its failures.
+
+    evidence: by node, as network_probe returns it; {} where nothing failed.
+    owners: (node, kind of address) by address, for the nodes' own addresses.
+    roots: what the failures of the base classes without an answer came from, by the nodes they involve.
+    """
+
+    cluster: Cluster
+    evidence: Mapping[str, Json]
+    owners: Mapping[str, tuple[str, str]]
+    _passed: frozenset[tuple[str, str, str, str]]
+    _failed: frozenset[tuple[str, str, str]]
+    roots: dict[str, Diagnosis] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cluster: Cluster, findings: Iterable[Finding], evidence: Mapping[str, Json]) -> "Clues":
+        """Return the clues in a whole run."""
+        passed, failed = set(), set()
+        for finding in findings:
+            kind, (source, target) = finding["class"], ends(finding)
+            if finding["ok"]:
+                passed.add((kind, finding["protocol"], source, target))
+            else:
+                failed.update({(kind, source, target), (kind, source, _ANY)})
+        owners = {
+            address: (node, kind)
+            for node in cluster.plan["nodes"]
+            for address, kind in cluster.own_addresses(node).items()
+        }
+        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed))
+
+    def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:
+        """Tell whether that check between these ends passed."""
+        return (kind, protocol, source, target) in self._passed
+
+    def has_failed(self, kind: str, source: str, target: str) -> bool:
+        """Tell whether some check of that class between these ends failed."""
+        return (kind, source, target) in self._failed
+
+    def any_failed_from(self, kind: str, source: str) -> bool:
+        """Tell whether some check of that class that this node makes failed."""
+        return (kind, source, _ANY) in self._failed
+
+    def on(self, node: str) -> Json:
+        """Return the node's evidence, {} where there is none."""
+        return self.evidence.get(node) or {}
+
+    def remember(self, finding: Finding, diagnosis: Diagnosis) -> None:
+        """Keep what a base failure came from, for the failures that follow from it."""
+        if finding["class"] in BASE_CLASSES and finding["error"]:
+            for node in ends(finding):
+                self.roots.setdefault(node, diagnosis)
+
+
+def ends(finding: Finding) -> tuple[str, str]:
+    """Return the names of the two ends: nodes by inventory name, everything else by its own."""
+    source, target = finding["source"], finding["target"]
+    return source["node"] or source["name"], target["node"] or target["name"]

@@ -1,0 +1,162 @@
+"""What a failed check says about the network: its likely cause and where to look.
+
+A diagnosis is a guess from the symptom, from what else failed, and from the evidence of the hosts. The rules
+are tried in order and the first that recognises the failure names it. The cause is the same text for all
+failures that share it, so that a report can group them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
+from flatnet.check.diagnosis_answers import (
+    bridge_bypass,
+    forwarding,
+    hairpin_mode,
+    protocol,
+    route,
+    source_pod_unreachable,
+    underlay,
+)
+from flatnet.check.diagnosis_sources import rewritten
+from flatnet.check.model import Finding
+
+
+def explain(findings: Sequence[Finding], clues: Clues) -> None:
+    """Fill in cause and look of every failed finding, those first that others follow from."""
+    failed = [finding for finding in findings if not finding["ok"]]
+    for finding in sorted(failed, key=lambda finding: finding["class"] not in BASE_CLASSES):
+        diagnosis = diagnose(finding, clues)
+        finding["cause"], finding["look"] = diagnosis
+        clues.remember(finding, diagnosis)
+
+
+def diagnose(finding: Finding, clues: Clues) -> Diagnosis:
+    """Return (cause, where to look) of a failed check."""
+    for rule in _RULES:
+        diagnosis = rule(finding, clues)
+        if diagnosis:
+            return diagnosis
+    source, target = ends(finding)
+    what = "no answer" if finding["error"] else "a wrong answer"
+    return (
+        f"{what} from {target} to {source}, for a reason that the evidence does not show",
+        f"tcpdump -ni any host {finding['target']['address'] or target} on {source}",
+    )
+
+
+def _not_made(finding: Finding, clues: Clues) -> Diagnosis | None:
+    del clues
+    if finding["error"] != "not made":
+        return None
+    return finding["detail"], f"ansible -m ping {finding['source']['node'] or finding['target']['node']}"
+
+
+def _no_pod(finding: Finding, clues: Clues) -> Diagnosis | None:
+    del clues
+    if finding["error"] != "none":
+        return None
+    return finding["detail"], "kubectl get pods -o wide; journalctl -u kubelet -u containerd on the node"
+
+
+def _foreign_address(finding: Finding, clues: Clues) -> Diagnosis | None:
+    if finding["class"] != "planned_address":
+        return None
+    node = finding["source"]["node"]
+    files = clues.on(node).get("cni_files")
+    listed = f" ({node} has {', '.join(files)})" if files else ""
+    return (
+        f"pods of {node} get addresses outside its pod network {' or '.join(finding['expected'])}: "
+        f"another CNI configuration is in force{listed}",
+        f"ls /etc/cni/net.d on {node}: the first file in order of names is the one in force",
+    )
+
+
+def _mtu(finding: Finding, clues: Clues) -> Diagnosis | None:
+    source, target = ends(finding)
+    if finding["class"] == "pod_mtu" and not finding["error"]:
+        return (
+            f"pods of {source} have MTU {finding['observed']}, the plan says {finding['expected'][0]}",
+            f"mtu in /etc/cni/net.d on {source}; pods that run since before the change keep the former MTU",
+        )
+    if finding["class"] != "large_packets" or finding["error"] == "source":
+        return None
+    if not clues.has_passed("pod_to_pod_other_node", "http", source, target):
+        return None
+    address = clues.cluster.node_address(target, finding["family"])
+    return (
+        f"small packets pass from {source} to {target}, full-sized ones do not: the MTU is too large",
+        f"on {source}: ip link; ping -M do -s {clues.cluster.plan['mtu'] - 28} {address}",
+    )
+
+
+def _own_address(finding: Finding, clues: Clues) -> Diagnosis | None:
+    del clues
+    if finding["class"] not in ("pod_own_address", "pod_mtu"):
+        return None
+    node, pod = finding["source"]["node"], finding["source"]["name"]
+    look = f"ip address in the network namespace of {pod} on {node}"
+    if finding["error"]:
+        return f"{pod} on {node} cannot be looked into: {finding['detail']}", look
+    known = " or ".join(finding["expected"])
+    return (
+        f"{pod} on {node} has {finding['observed']} on its interface, the cluster knows it as {known}",
+        look,
+    )
+
+
+def _follow_on(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Blame what is below: a service cannot work where its pods are not reached."""
+    if finding["class"] in BASE_CLASSES or not finding["error"] or finding["error"] == "refused":
+        return None
+    return next((clues.roots[node] for node in ends(finding) if node in clues.roots), None)
+
+
+def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the part that makes this class of promises come true, where nothing else explains the failure."""
+    del clues
+    source, target = ends(finding)
+    kind = finding["class"]
+    if kind in ("cluster_ip", "hairpin"):
+        return f"services do not work on {source}", f"journalctl -u kube-proxy on {source}, and its rules"
+    if kind in ("node_port", "node_port_from_pod"):
+        return (
+            f"node ports of {target} do not answer",
+            f"journalctl -u kube-proxy on {target}; firewalls on the node port range in front of it",
+        )
+    if kind == "host_port":
+        return (
+            f"host ports of {target} do not answer",
+            f"portmap in /etc/cni/net.d on {target}, and its rules",
+        )
+    if kind == "dns_service":
+        answered = "names resolve wrongly" if not finding["error"] else "DNS does not answer"
+        return (
+            f"{answered} on {source}",
+            f"the CoreDNS pods and their log; journalctl -u kube-proxy on {source}",
+        )
+    if kind == "dns_outside_refused":
+        seen = finding["observed"] or "no answer"
+        return (
+            f"a name outside the cluster gives {seen} instead of {finding['expected'][0]}",
+            "forward in CoreDNS's Corefile, and network_check_dns_outside",
+        )
+    return None
+
+
+_RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
+    _not_made,
+    _no_pod,
+    _foreign_address,
+    source_pod_unreachable,
+    _mtu,
+    _own_address,
+    rewritten,
+    underlay,
+    forwarding,
+    route,
+    protocol,
+    hairpin_mode,
+    _follow_on,
+    bridge_bypass,
+    _by_class,
+)

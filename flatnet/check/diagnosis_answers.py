@@ -1,0 +1,126 @@
+"""Diagnoses of answers that did not come."""
+
+from ipaddress import ip_address, ip_network
+
+from flatnet.check.clues import Clues, Diagnosis, ends
+from flatnet.check.model import Finding
+
+_FORWARDING = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
+
+
+def source_pod_unreachable(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Tell the way from a node to its own probe, which carries the question, from the way in question."""
+    del clues
+    if finding["error"] != "source":
+        return None
+    node = finding["source"]["node"]
+    return (
+        f"{node} does not reach its own pods",
+        f"ip address, ip route and nft list ruleset on {node}: the bridge, its address, what filters it",
+    )
+
+
+def underlay(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Blame the underlay for what also fails without any pod network in between."""
+    source, target = ends(finding)
+    if not finding["error"] or not clues.has_failed("node_to_node", source, target):
+        return None
+    address = clues.cluster.node_address(target, finding["family"])
+    return (
+        f"{source} does not reach {target} itself",
+        f"ping {address} on {source}; firewalls between the nodes",
+    )
+
+
+def forwarding(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name a node that does not forward: its pods are cut off."""
+    setting = _FORWARDING[finding["family"]]
+    if not finding["error"]:
+        return None
+    for node in ends(finding):
+        if (clues.on(node).get("settings") or {}).get(setting) == "0":
+            return f"{node} does not forward packets", f"sysctl {setting} on {node}"
+    return None
+
+
+def route(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name a missing or diverted route between two nodes, there or back."""
+    source, target = ends(finding)
+    nodes = clues.cluster.plan["nodes"]
+    if not finding["error"] or source not in nodes or target not in nodes or source == target:
+        return None
+    there = finding["target"]["kind"] == "pod" and _way(source, target, finding["target"]["address"], clues)
+    back = finding["source"]["kind"] == "pod" and _way(target, source, finding["source"]["address"], clues)
+    return there or back or None
+
+
+def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
+    """Return what is wrong with the route on node `here` to the pod address on node `there`."""
+    routes = clues.on(here).get("routes")
+    if not routes or not address:
+        return None
+    plan = clues.cluster.plan
+    cidrs = plan["nodes"][there].get("pod_cidrs") or []
+    network = next((cidr for cidr in cidrs if ip_address(address) in ip_network(cidr)), address)
+    look = f"ip route get {address} on {here}"
+    matching = [entry for entry in routes if _covers(entry.get("dst", ""), address)]
+    if not matching:
+        return f"no route to {network} (pods of {there}) on {here}", look
+    best = max(matching, key=lambda entry: ip_network(entry["dst"], strict=False).prefixlen)
+    planned = {entry["destination"]: entry["gateway"] for entry in plan["nodes"][here].get("routes") or []}
+    if (
+        plan["backend"]["routes"] != "plan"
+        or network not in planned
+        or best.get("gateway") == planned[network]
+    ):
+        return None
+    leads_to = best.get("gateway") or best.get("dev")
+    return (
+        f"the route to {network} (pods of {there}) on {here} leads to {leads_to}, "
+        f"the plan says {planned[network]}",
+        look,
+    )
+
+
+def _covers(destination: str, address: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(destination, strict=False)
+    except ValueError:  # "default": it leads to the world, not to pods
+        return False
+
+
+def protocol(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name UDP where TCP passes on the same way."""
+    source, target = ends(finding)
+    if finding["protocol"] != "udp" or not finding["error"]:
+        return None
+    if not clues.has_passed(finding["class"], "http", source, target):
+        return None
+    return (
+        f"TCP passes from {source} to {target}, UDP does not",
+        f"firewalls on and between {source} and {target}",
+    )
+
+
+def hairpin_mode(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the bridge port that does not send a packet back where it came from."""
+    source = finding["source"]["node"]
+    if finding["class"] != "hairpin" or not finding["error"] or clues.any_failed_from("cluster_ip", source):
+        return None
+    return (
+        f"pods on {source} cannot reach themselves through a service: hairpin mode is off",
+        f"hairpinMode in /etc/cni/net.d on {source}; bridge -d link",
+    )
+
+
+def bridge_bypass(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the setting without which answers between pods of one bridge pass the services' rules by."""
+    node = finding["source"]["node"]
+    if not finding["error"] or finding["class"] not in ("cluster_ip", "hairpin", "dns_service"):
+        return None
+    if (clues.on(node).get("settings") or {}).get("net.bridge.bridge-nf-call-iptables") != "0":
+        return None
+    return (
+        f"bridged packets pass kube-proxy's rules by on {node}",
+        f"sysctl net.bridge.bridge-nf-call-iptables on {node}",
+    )

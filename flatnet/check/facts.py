@@ -1,0 +1,150 @@
+"""What the matrix is computed from: the plan, and the probes as the cluster reports them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any
+
+from flatnet.check.model import CLIENT, HOST, SERVER, Json
+from flatnet.check.objects import ROLE_LABEL
+from flatnet.errors import FlatnetError
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A probe; addresses as in status.podIPs, `problem` is "" when it is ready."""
+
+    name: str
+    uid: str
+    addresses: tuple[str, ...]
+    problem: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service; node_port is 0 where there is none."""
+
+    addresses: tuple[str, ...]
+    node_port: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes to check (inventory names, in order), their probes by (node, role), the services by name."""
+
+    plan: Mapping[str, Any]
+    nodes: tuple[str, ...]
+    pods: Mapping[tuple[str, str], Pod]
+    services: Mapping[str, Service]
+
+    @property
+    def families(self) -> list[str]:
+        """The address families, in plan order."""
+        return list(self.plan["families"])
+
+    @cached_property
+    def ready_servers(self) -> list[str]:
+        """The names of the server pods that answer for the services."""
+        pods = (self.pods.get((node, SERVER)) for node in self.nodes)
+        return sorted(pod.name for pod in pods if pod and not pod.problem)
+
+    def node_address(self, node: str, family: str) -> str:
+        """Return the node's own address of that family, "" when the plan has none."""
+        return of_family(self.plan["nodes"][node]["addresses"], family)
+
+    def pod_address(self, node: str, role: str, family: str) -> str:
+        """Return the address of the node's probe, "" when there is none."""
+        pod = self.pods.get((node, role))
+        return of_family(pod.addresses, family) if pod else ""
+
+    def pod_problem(self, node: str, role: str, family: str) -> str:
+        """Return why the probe cannot take part, "" when it can."""
+        pod = self.pods.get((node, role))
+        if pod is None:
+            return f"there is no {role} pod on {node}"
+        if pod.problem:
+            return f"pod {pod.name} on {node} is not ready: {pod.problem}"
+        if not of_family(pod.addresses, family):
+            return f"pod {pod.name} on {node} has no {family} address"
+        return ""
+
+    def service_address(self, name: str, family: str) -> str:
+        """Return the service's virtual address of that family, "" when there is none."""
+        service = self.services.get(name)
+        return of_family(service.addresses, family) if service else ""
+
+    def own_addresses(self, node: str) -> dict[str, str]:
+        """Return what each address of the node is called in the plan, by address."""
+        entry = self.plan["nodes"][node]
+        names = {"tunnel_addresses": "tunnel", "pod_gateways": "pod gateway", "addresses": "node"}
+        return {address: kind for key, kind in names.items() for address in entry.get(key) or []}
+
+
+def cluster_facts(
+    plan: Mapping[str, Any], pods: Iterable[Json], services: Iterable[Json], nodes: Sequence[str] = ()
+) -> Cluster:
+    """Return the facts from the plan and the Pod and Service objects of the probes' namespace.
+
+    nodes: inventory names to check; empty means every node of the plan.
+    Raises FlatnetError when a node is not in the plan.
+    """
+    for node in nodes:
+        if node not in plan["nodes"]:
+            known = ", ".join(sorted(plan["nodes"]))
+            raise FlatnetError(
+                f"node {node} is to be checked but is not in the plan, which has {known}; "
+                "plan it first or take it out of network_check_nodes"
+            )
+    chosen = tuple(nodes) or tuple(plan["nodes"])
+    inventory_names = {plan["nodes"][node]["name"]: node for node in chosen}
+    return Cluster(plan, chosen, _pods(pods, inventory_names), _services(services))
+
+
+def of_family(addresses: Iterable[str], family: str) -> str:
+    """Return the first address that belongs to the family ("ipv4" or "ipv6"), "" when none does."""
+    version = {"ipv4": 4, "ipv6": 6}[family]
+    return next((address for address in addresses if ip_address(address).version == version), "")
+
+
+def _pods(objects: Iterable[Json], inventory_names: Mapping[str, str]) -> dict[tuple[str, str], Pod]:
+    found: dict[tuple[str, str], Pod] = {}
+    for item in objects:
+        metadata = item["metadata"]
+        role = metadata.get("labels", {}).get(ROLE_LABEL)
+        node = inventory_names.get(item.get("spec", {}).get("nodeName", ""))
+        # A pod on its way out belongs to an earlier check or an earlier image.
+        if role not in (SERVER, CLIENT, HOST) or node is None or metadata.get("deletionTimestamp"):
+            continue
+        status = item.get("status", {})
+        addresses = tuple(entry["ip"] for entry in status.get("podIPs") or [])
+        found[node, role] = Pod(metadata["name"], metadata["uid"], addresses, _problem(status))
+    return found
+
+
+def _problem(status: Json) -> str:
+    """Return why a pod is not ready in the kubelet's words, "" when it is."""
+    if any(
+        entry["type"] == "Ready" and entry["status"] == "True" for entry in status.get("conditions") or []
+    ):
+        return ""
+    for container in status.get("containerStatuses") or []:
+        waiting = container.get("state", {}).get("waiting")
+        if waiting:
+            return ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
+    for entry in status.get("conditions") or []:
+        if entry["status"] != "True" and entry.get("message"):
+            return str(entry["message"])
+    return f"its phase is {status.get('phase', 'unknown')}"
+
+
+def _services(objects: Iterable[Json]) -> dict[str, Service]:
+    found = {}
+    for item in objects:
+        if item.get("kind", "Service") != "Service":
+            continue
+        spec = item["spec"]
+        addresses = spec.get("clusterIPs") or [spec["clusterIP"]]
+        node_port = next((port.get("nodePort", 0) for port in spec["ports"] if port["name"] == "http"), 0)
+        found[item["metadata"]["name"]] = Service(tuple(addresses), node_port)
+    return found

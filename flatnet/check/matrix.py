@@ -1,0 +1,82 @@
+"""The matrix: every promise of the Kubernetes network model as checks with an exact expectation.
+
+The promises are those of https://kubernetes.io/docs/concepts/services-networking/ ("The Kubernetes network
+model"): a pod has one address cluster-wide, pods and nodes reach every pod without NAT, and services, node
+ports and names lead to the pods behind them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from flatnet.check.facts import Cluster
+from flatnet.check.matrix_pods import (
+    large_packets,
+    node_to_node,
+    node_to_pod,
+    planned_address,
+    pod_mtu,
+    pod_own_address,
+    pod_to_node,
+    pod_to_pod_other_node,
+    pod_to_pod_same_node,
+)
+from flatnet.check.matrix_services import (
+    cluster_ip,
+    dns_outside,
+    dns_service,
+    hairpin,
+    host_port,
+    node_port,
+    node_port_from_pod,
+)
+from flatnet.check.model import Check, Settings
+from flatnet.check.part import Part
+from flatnet.errors import FlatnetError
+
+CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
+    "planned_address": planned_address,
+    "pod_own_address": pod_own_address,
+    "pod_mtu": pod_mtu,
+    "node_to_node": node_to_node,
+    "pod_to_pod_same_node": pod_to_pod_same_node,
+    "pod_to_pod_other_node": pod_to_pod_other_node,
+    "large_packets": large_packets,
+    "node_to_pod": node_to_pod,
+    "pod_to_node": pod_to_node,
+    "cluster_ip": cluster_ip,
+    "hairpin": hairpin,
+    "node_port": node_port,
+    "node_port_from_pod": node_port_from_pod,
+    "host_port": host_port,
+    "dns_service": dns_service,
+    "dns_outside_refused": dns_outside,
+}
+
+
+def matrix(cluster: Cluster, settings: Settings) -> list[Check]:
+    """Return every check, node by node in plan order."""
+    return [check for node in cluster.nodes for check in part(cluster, settings, node)]
+
+
+def part(cluster: Cluster, settings: Settings, node: str) -> list[Check]:
+    """Return the node's part of the matrix: what leaves it, and what the controller sends to it.
+
+    The parts of all nodes are disjoint and make up the matrix. Computed by itself, so that n nodes that
+    each compute their own cost as much as one that computes the matrix.
+    Raises FlatnetError for a class or an expectation about outside names that does not exist.
+    """
+    unknown = sorted(set(settings.classes) - set(CLASSES))
+    if unknown:
+        raise FlatnetError(
+            f"network_check_classes names {unknown[0]}, which is not one of: {', '.join(CLASSES)}"
+        )
+    if settings.dns_outside not in ("refused", "resolved", "skipped"):
+        raise FlatnetError(
+            f"network_check_dns_outside is {settings.dns_outside}; it is one of refused, resolved, skipped"
+        )
+    return [
+        check
+        for family in cluster.families
+        for name, checks in CLASSES.items()
+        if not settings.classes or name in settings.classes
+        for check in checks(Part(cluster, settings, node, family))
+    ]

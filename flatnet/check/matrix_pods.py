@@ -1,0 +1,145 @@
+"""The promises about pods and nodes: one address each, and no NAT between them."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from flatnet.check.model import CLIENT, HOST, SERVER, Check
+from flatnet.check.part import Part
+
+
+def planned_address(part: Part) -> Iterator[Check]:
+    """Check that a pod's address lies in its node's pod network; decided from data, without traffic.
+
+    Only where the plan owns the addresses: a backend that hands them out itself has no network per node.
+    """
+    if part.cluster.plan["backend"]["ipam"] != "plan":
+        return
+    version = {"ipv4": 4, "ipv6": 6}[part.family]
+    networks = [
+        network
+        for network in part.cluster.plan["nodes"][part.node]["pod_cidrs"]
+        if ip_network(network).version == version
+    ]
+    for role in (SERVER, CLIENT):
+        pod = part.pod(part.node, role)
+        problem = part.problem(part.node, role)
+        inside = not problem and any(
+            ip_address(pod["address"]) in ip_network(network) for network in networks
+        )
+        # What is right is written as the address itself: right and wrong are told apart as everywhere.
+        yield part.check(
+            "planned_address",
+            pod,
+            part.own_node(part.node),
+            {"method": "data", "observed": pod["address"]},
+            expected=[pod["address"]] if inside else networks,
+            reads="text",
+            protocol="none",
+            problem=problem,
+        )
+
+
+def pod_own_address(part: Part) -> Iterator[Check]:
+    """Check that the address on a pod's own interface is the one the cluster knows it by."""
+    for role in (SERVER, CLIENT):
+        pod = part.pod(part.node, role)
+        yield _inside(part, "pod_own_address", role, "address", [pod["address"]])
+
+
+def pod_mtu(part: Part) -> Iterator[Check]:
+    """Check that a pod's interface has the planned MTU: larger packets would be lost on the way."""
+    # The interface is one for all families.
+    if part.family != part.cluster.families[0]:
+        return
+    for role in (SERVER, CLIENT):
+        yield _inside(part, "pod_mtu", role, "mtu", [str(part.cluster.plan["mtu"])])
+
+
+def _inside(part: Part, kind: str, role: str, read: str, expected: list[str]) -> Check:
+    pod = part.cluster.pods.get((part.node, role))
+    endpoint = part.pod(part.node, role)
+    return part.check(
+        kind,
+        endpoint,
+        endpoint,
+        {"method": "interface", "pod_uid": pod.uid if pod else "", "read": read, "family": part.family},
+        expected=expected,
+        reads="text",
+        protocol="none",
+        problem=part.problem(part.node, role),
+    )
+
+
+def node_to_node(part: Part) -> Iterator[Check]:
+    """Check that the nodes see each other's own addresses: without that nothing above can hold."""
+    source = part.own_node(part.node)
+    for other in part.others:
+        target = part.own_node(other)
+        yield part.check(
+            "node_to_node",
+            source,
+            target,
+            part.http(target["address"], part.settings.node_probe_port),
+            expected=[source["address"]],
+            problem=part.problem(other, HOST),
+        )
+
+
+def pod_to_pod_same_node(part: Part) -> Iterator[Check]:
+    """Check that a pod reaches another pod of its node, which sees the pod's own address."""
+    yield from _to_server(part, "pod_to_pod_same_node", part.node)
+
+
+def pod_to_pod_other_node(part: Part) -> Iterator[Check]:
+    """Check that a pod reaches the pods of other nodes, which see the pod's own address."""
+    for other in part.others:
+        yield from _to_server(part, "pod_to_pod_other_node", other)
+
+
+def _to_server(part: Part, kind: str, node: str) -> Iterator[Check]:
+    target, problem = part.pod(node, SERVER), part.problem(node, SERVER)
+    yield part.from_client(kind, target, part.settings.http_port, problem=problem)
+    yield part.from_client(kind, target, part.settings.udp_port, protocol="udp", problem=problem)
+
+
+def large_packets(part: Part) -> Iterator[Check]:
+    """Check that full-sized packets pass between nodes, there and back; small ones hide a wrong MTU."""
+    size = part.settings.large_bytes
+    for other in part.others:
+        target = part.pod(other, SERVER)
+        yield part.check(
+            "large_packets",
+            part.pod(part.node, CLIENT),
+            target,
+            # The probe fills in the bytes; they need not travel with the matrix.
+            {**part.dial(CLIENT, target["address"], part.settings.http_port, "echo"), "bytes": size},
+            expected=[f"{size} bytes"],
+            reads="length",
+            problem=part.problem(part.node, CLIENT) or part.problem(other, SERVER),
+        )
+
+
+def node_to_pod(part: Part) -> Iterator[Check]:
+    """Check that a node reaches its own and all other pods; the address they see is the backend's promise."""
+    for node in (part.node, *part.others):
+        connection = "node_to_local_pod" if node == part.node else "node_to_remote_pod"
+        target = part.pod(node, SERVER)
+        yield part.check(
+            "node_to_pod",
+            part.own_node(part.node),
+            target,
+            part.http(target["address"], part.settings.http_port),
+            expected=part.contract_source(connection),
+            problem=part.problem(node, SERVER),
+        )
+
+
+def pod_to_node(part: Part) -> Iterator[Check]:
+    """Check that a pod reaches every node, its own too, which sees the pod's own address."""
+    for node in (part.node, *part.others):
+        yield part.from_client(
+            "pod_to_node",
+            part.own_node(node),
+            part.settings.node_probe_port,
+            problem=part.problem(node, HOST),
+        )

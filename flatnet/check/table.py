@@ -1,0 +1,104 @@
+"""The report on a terminal: by class, by pair of nodes, and every cause of failure."""
+
+import io
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flatnet.check.model import Finding
+from flatnet.check.report import Report, difference, way
+
+# Wider matrices do not fit on a terminal; then only nodes with failures are shown.
+_NODES_SHOWN = 12
+_FAILURES_SHOWN = 3
+
+
+def render(report: Report, width: int, *, colour: bool) -> str:
+    """Return the report as text of at most `width` columns, with ANSI colours when asked for."""
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        emoji=False,
+    )
+    console.print(_classes(report))
+    console.print(_pairs(report["checks"]))
+    _print_causes(console, report)
+    total = report["passed"] + report["failed"]
+    style = "red" if report["failed"] else "green"
+    console.print(f"[{style}]{report['passed']} of {total} checks passed[/] in {report['seconds']:.1f} s")
+    return buffer.getvalue().rstrip("\n")
+
+
+def _classes(report: Report) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD, title="Promises of the pod network", title_justify="left", pad_edge=False
+    )
+    table.add_column("class")
+    for name in ("ok", "failed", "repeated", "slowest"):
+        table.add_column(name, justify="right")
+    for kind in dict.fromkeys(finding["class"] for finding in report["checks"]):
+        mine = [finding for finding in report["checks"] if finding["class"] == kind]
+        failed = sum(not finding["ok"] for finding in mine)
+        repeated = sum(finding["ok"] and finding["tries"] > 1 for finding in mine)
+        table.add_row(
+            kind,
+            f"{len(mine) - failed} / {len(mine)}",
+            f"[red]{failed}[/]" if failed else "-",
+            f"[yellow]{repeated}[/]" if repeated else "-",
+            f"{max(finding['milliseconds'] for finding in mine):.0f} ms",
+        )
+    return table
+
+
+def _pairs(findings: Sequence[Finding]) -> Table:
+    """Return the matrix of who reached whom: rows are sources, columns are targets."""
+    cells: dict[tuple[str, str], list[bool]] = {}
+    for finding in findings:
+        pair = (finding["source"]["node"] or "controller", finding["target"]["node"] or "services")
+        cells.setdefault(pair, []).append(finding["ok"])
+    rows = list(dict.fromkeys(source for source, _ in cells))
+    columns = list(dict.fromkeys(target for _, target in cells))
+    if len(rows) > _NODES_SHOWN:
+        wrong = {name for pair, oks in cells.items() if not all(oks) for name in pair}
+        rows = [name for name in rows if name in wrong][:_NODES_SHOWN]
+        columns = [name for name in columns if name in wrong][:_NODES_SHOWN]
+    # Services belong to no node: last, where they do not come between the nodes.
+    columns.sort(key=lambda name: name == "services")
+    rows.sort(key=lambda name: name == "controller")
+    table = Table(box=box.SIMPLE_HEAD, title="From (row) to (column)", title_justify="left", pad_edge=False)
+    table.add_column("")
+    for name in columns:
+        table.add_column(escape(name), justify="right")
+    for source in rows:
+        table.add_row(escape(source), *(_cell(cells.get((source, target), [])) for target in columns))
+    return table
+
+
+def _cell(oks: Sequence[bool]) -> str:
+    if not oks:
+        return ""
+    right = sum(oks)
+    return f"[green]{right}[/]" if right == len(oks) else f"[red]{right} / {len(oks)}[/]"
+
+
+def _print_causes(console: Console, report: Report) -> None:
+    for cause in report["causes"]:
+        console.print(f"[red]{escape(cause['cause'])}[/] ({cause['checks']} checks)")
+        console.print(f"  look at: {escape(cause['look'])}")
+        mine = [
+            finding
+            for finding in report["checks"]
+            if not finding["ok"] and finding["cause"] == cause["cause"]
+        ]
+        for finding in mine[:_FAILURES_SHOWN]:
+            console.print(f"  {escape(way(finding))}: {escape(difference(finding))}")
+        if len(mine) > _FAILURES_SHOWN:
+            console.print(f"  and {len(mine) - _FAILURES_SHOWN} more")
+        console.print()
