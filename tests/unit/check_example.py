@@ -12,6 +12,7 @@ from flatnet.check.model import Check, Json, Settings
 from flatnet.check.objects import ROLE_LABEL
 
 ROLE = Path(__file__).parents[2] / "roles" / "network_check"
+PROBE = ROLE / "library" / "network_probe.py"
 SETTINGS = Settings(image="registry.example/agnhost:1")
 
 
