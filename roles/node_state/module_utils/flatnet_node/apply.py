@@ -1,0 +1,161 @@
+"""Brings a host to its desired state, or back to where it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .compare import Comparison, compare
+from .digests import Digests
+from .host import Host, StateError
+from .lock import LOCK, PATIENCE_SECONDS, exclusive
+from .paths import NEW, OLD, STAGING, beside
+from .plan import Plan, Undo
+from .record import HOME, RECORDS, Record, load, load_others, path_of, pending, save
+from .show import change_lines
+from .wanted import Wanted
+
+Outcome = dict[str, Any]
+
+
+def converge(
+    host: Host,
+    wanted: Wanted,
+    check: bool = False,
+    with_diff: bool = False,
+    staging_owner: tuple[int, int] | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> Outcome:
+    """Compare, and unless `check` is set apply. Raises StateError; then the host is as it was before.
+
+    Returns changed, changes, restarted, diff, msg, and `missing`: the digests of the blobs that have to be
+    brought to STAGING first. While any is missing nothing is applied.
+    staging_owner: who is going to bring them, when that is not the owner of this process.
+    """
+    if check:
+        return _check(host, wanted, with_diff)
+    _make_home(host)
+    with exclusive(host, wanted.name, patience):
+        old, others = load(host, wanted.name), load_others(host, wanted.name)
+        comparison = compare(host, wanted, old, others, with_diff)
+        if comparison.plan.missing:
+            _make_staging(host, staging_owner)
+            return _outcome(comparison.plan, changed=False)
+        if comparison.plan.steps:
+            _apply(host, comparison, old)
+        _finish(host, wanted, comparison, old)
+        if not wanted.present:
+            _leave(host)
+        return _outcome(comparison.plan, changed=bool(comparison.plan.changes))
+
+
+def _check(host: Host, wanted: Wanted, with_diff: bool) -> Outcome:
+    old, others = load(host, wanted.name), load_others(host, wanted.name)
+    plan = compare(host, wanted, old, others, with_diff).plan
+    return _outcome(plan, changed=bool(plan.changes))
+
+
+def _apply(host: Host, comparison: Comparison, old: Record) -> None:
+    plan = comparison.plan
+    existed = host.lstat(path_of(old.name)) is not None
+    save(host, pending(old, comparison.record, plan.touched))
+    undo = Undo(host)
+    try:
+        _clean_leftovers(host, [*old.touched, *plan.touched])
+        for step in plan.ordered_steps():
+            step(undo)
+    except Exception as error:
+        failures = undo.roll_back()
+        if failures:
+            still = "\n".join(f"  {failure}" for failure in failures)
+            raise StateError(
+                f"{_words(error)}\nWhat was there before could not all be restored:\n{still}"
+            ) from error
+        if existed:
+            save(host, old)
+        else:
+            host.discard(path_of(old.name))
+        raise StateError(
+            f"{_words(error)}\nThe files and units of this host are as they were before."
+        ) from error
+    # From here on a killed apply needs nothing but tidying up.
+    save(
+        host,
+        replace(comparison.record, complete=False, touched=plan.touched, tables=comparison.tables.record()),
+    )
+    undo.tidy()
+
+
+def _finish(host: Host, wanted: Wanted, comparison: Comparison, old: Record) -> None:
+    """Write the record of what is now, if that is not what it says already."""
+    if not wanted.present:
+        host.discard(path_of(wanted.name))
+        return
+    record = comparison.record
+    record.tables = comparison.tables.record()
+    record.digests = Digests.remember(host, comparison.watched)
+    if record != old:
+        save(host, record)
+
+
+def _make_home(host: Host) -> None:
+    for path, mode in ((HOME, 0o755), (RECORDS, 0o700)):
+        if host.lstat(path) is None:
+            _make_parents(host, path)
+            host.make_directory(path, mode, None)
+
+
+def _make_parents(host: Host, path: str) -> None:
+    above = path.rsplit("/", 1)[0]
+    if above and host.stat(above) is None:
+        _make_parents(host, above)
+        host.make_directory(above, 0o755, None)
+
+
+def _make_staging(host: Host, owner: tuple[int, int] | None) -> None:
+    if host.lstat(STAGING) is None:
+        host.make_directory(STAGING, 0o700, owner)
+    else:
+        host.set_access(STAGING, 0o700, owner)
+
+
+def _leave(host: Host) -> None:
+    """Remove what flatnet needs for itself, once nobody owns anything."""
+    if host.names_in(RECORDS):
+        return
+    host.discard(STAGING)
+    host.remove_directory(RECORDS)
+    if host.names_in(HOME) == [LOCK.rsplit("/", 1)[1]]:
+        host.discard(LOCK)
+        host.remove_directory(HOME)
+
+
+def _clean_leftovers(host: Host, paths: list[str]) -> None:
+    for path in paths:
+        host.discard(beside(path, NEW))
+        host.discard(beside(path, OLD))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, StateError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'this host'}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _outcome(plan: Plan, changed: bool) -> Outcome:
+    changes = plan.ordered_changes()
+    lines = [change for change in changes if not _has_diff(plan, change.item)]
+    return {
+        "changed": changed,
+        "changes": [change._asdict() for change in changes],
+        "restarted": plan.restarted,
+        "missing": sorted(plan.missing),
+        "diff": [*plan.diffs, *([change_lines(lines)] if lines else [])],
+        "msg": "\n".join(map(str, changes)) or "as wanted",
+    }
+
+
+def _has_diff(plan: Plan, item: str) -> bool:
+    return any(diff.get("after_header") == item for diff in plan.diffs)

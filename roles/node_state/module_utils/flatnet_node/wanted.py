@@ -1,0 +1,169 @@
+"""The desired state as it arrives from the controller, which has validated it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import zlib
+from typing import Any, NamedTuple
+
+from .host import StateError
+
+UNIT_DIRECTORY = "/etc/systemd/system"
+
+
+class WantedFile(NamedTuple):
+    """A file; its bytes are `data`, or a blob of that digest when data is None."""
+
+    kind: str  # file, program or unit
+    path: str
+    mode: int
+    owner: str
+    group: str
+    sensitive: bool
+    data: bytes | None
+    sha256: str
+    validate: list[str]
+
+
+class WantedDirectory(NamedTuple):
+    """A directory; implicit ones are only the way to something below."""
+
+    path: str
+    mode: int
+    owner: str
+    group: str
+    implicit: bool
+
+
+class WantedUnit(NamedTuple):
+    """A systemd unit. own: its file is ours. started: None leaves its state as it is."""
+
+    name: str
+    own: bool
+    enabled: bool
+    started: bool | None
+    restart_on: list[str]
+
+    @property
+    def path(self) -> str:
+        """Where a unit file of ours lies."""
+        return f"{UNIT_DIRECTORY}/{self.name}"
+
+
+class WantedRoute(NamedTuple):
+    """A route of the main table. Empty strings and None stand for what the kernel may choose."""
+
+    destination: str
+    gateway: str
+    device: str
+    source: str
+    metric: int | None
+
+    def arguments(self) -> str:
+        """Return it as `ip route` takes it, marked as ours."""
+        words = [self.destination]
+        for keyword, value in (("via", self.gateway), ("dev", self.device), ("src", self.source)):
+            words += [keyword, value] if value else []
+        if self.metric is not None:
+            words += ["metric", str(self.metric)]
+        return " ".join([*words, "proto", "157"])
+
+
+class WantedTable(NamedTuple):
+    """An nftables table and the definition of all of it."""
+
+    family: str
+    table: str
+    content: str
+
+    @property
+    def item(self) -> str:
+        """Its name as nft says it."""
+        return f"{self.family} {self.table}"
+
+
+class Wanted(NamedTuple):
+    """All that one owner wants of this host."""
+
+    name: str
+    present: bool
+    directories: list[WantedDirectory]
+    files: list[WantedFile]
+    links: dict[str, str]
+    absent: list[str]
+    units: list[WantedUnit]
+    kernel_modules: list[str]
+    sysctls: dict[str, str]
+    routes: list[WantedRoute]
+    tables: list[WantedTable]
+
+
+def decode(text: str) -> Wanted:
+    """Return the state in the module's one parameter: base64 of deflated JSON."""
+    try:
+        wire: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    except (ValueError, zlib.error, binascii.Error):
+        # Nothing of the text may be quoted: it carries keys.
+        raise StateError(
+            "the state given to node_state cannot be decoded; call it through its action plugin, not directly"
+        ) from None
+    return from_wire(wire)
+
+
+def from_wire(wire: dict[str, Any]) -> Wanted:
+    """Return the state from its plain form, made by flatnet.state.wire."""
+    return Wanted(
+        name=wire["name"],
+        present=wire["present"],
+        directories=[
+            WantedDirectory(entry["path"], entry["mode"], entry["owner"], entry["group"], False)
+            for entry in wire["directories"]
+        ],
+        files=[_file(entry) for entry in wire["files"]],
+        links={entry["path"]: entry["target"] for entry in wire["links"]},
+        absent=wire["absent"],
+        units=[
+            WantedUnit(entry["name"], entry["own"], entry["enabled"], entry["started"], entry["restart_on"])
+            for entry in wire["units"]
+        ],
+        kernel_modules=wire["kernel_modules"],
+        sysctls=wire["sysctls"],
+        routes=[
+            WantedRoute(
+                entry["destination"], entry["gateway"], entry["device"], entry["source"], entry["metric"]
+            )
+            for entry in wire["routes"]
+        ],
+        tables=[WantedTable(entry["family"], entry["table"], entry["content"]) for entry in wire["nftables"]],
+    )
+
+
+def generated_file(
+    path: str, content: str, kind: str = "file", validate: list[str] | None = None
+) -> WantedFile:
+    """Return a file whose content follows from the rest of the state."""
+    data = content.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    return WantedFile(kind, path, 0o644, "root", "root", False, data, digest, validate or [])
+
+
+def _file(entry: dict[str, Any]) -> WantedFile:
+    data: bytes | None = None
+    if "text" in entry:
+        data = entry["text"].encode()
+    elif "base64" in entry:
+        data = base64.b64decode(entry["base64"])
+    return WantedFile(
+        entry["kind"],
+        entry["path"],
+        entry["mode"],
+        entry["owner"],
+        entry["group"],
+        entry["sensitive"],
+        data,
+        entry["sha256"] if data is None else hashlib.sha256(data).hexdigest(),
+        entry["validate"],
+    )
