@@ -22,7 +22,7 @@ def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
     """Turn what a user can put right into a message without a traceback."""
 
     @wraps(function)
-    def adapted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the filter takes and returns
+    def adapted(*args: object, **kwargs: object) -> object:
         try:
             return function(*args, **kwargs)
         except FlatnetError as error:

@@ -1,0 +1,271 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_cases import ALL_GROUPS, DUAL, HOSTS, KUBENET, findings, host, hosts, pod_cidrs, prepare
+
+from flatnet.errors import FlatnetError
+from flatnet.plan import Allocations, Host, Settings
+from flatnet.plan.addresses import Network, parse_network
+from flatnet.plan.allocations import Entry, Request, allocate
+from flatnet.plan.findings import Findings
+
+POOL = parse_network("10.200.0.0/20")
+NAMES = st.sets(st.sampled_from([f"n{i}" for i in range(16)]))
+
+
+def request(names: set[str], **pins: str) -> Request:
+    entries: dict[str, Entry] = {name: {"ipv4": parse_network(cidr)} for name, cidr in pins.items()}
+    return Request({"ipv4": (POOL, 24)}, frozenset(names), entries, 110)
+
+
+def allocated(names: set[str], before: Allocations | None = None, **pins: str) -> Allocations:
+    found = Findings()
+    after = allocate(request(names, **pins), before or Allocations(), found)
+    found.raise_if_any()
+    return after
+
+
+def test_new_nodes_get_the_lowest_free_networks_in_the_order_of_their_names() -> None:
+    assert pod_cidrs(prepare(some=[HOSTS[2], HOSTS[0], HOSTS[1]])) == {
+        "node-a": ["10.200.0.0/24"],
+        "node-b": ["10.200.1.0/24"],
+        "node-c": ["10.200.2.0/24"],
+    }
+
+
+def test_an_entry_stays_and_a_new_node_fills_the_gap() -> None:
+    ledger = {"nodes": {"node-c": ["10.200.0.0/24"], "node-a": ["10.200.2.0/24"]}}
+    assert pod_cidrs(prepare(allocations=ledger)) == {
+        "node-a": ["10.200.2.0/24"],
+        "node-b": ["10.200.1.0/24"],
+        "node-c": ["10.200.0.0/24"],
+    }
+
+
+def test_a_node_that_left_keeps_its_network_and_gets_it_back() -> None:
+    first = prepare()
+    without = prepare(
+        some=[HOSTS[0], HOSTS[2], host("node-0", "192.0.2.20")], allocations=first.allocations.to_mapping()
+    )
+    assert without.allocations.to_mapping() == {
+        "nodes": {"node-0": ["10.200.3.0/24"], "node-a": ["10.200.0.0/24"], "node-c": ["10.200.2.0/24"]},
+        "removed": {"node-b": ["10.200.1.0/24"]},
+    }
+    back = prepare(allocations=without.allocations.to_mapping())
+    assert pod_cidrs(back) == pod_cidrs(first)
+    assert back.allocations.to_mapping()["removed"] == {"node-0": ["10.200.3.0/24"]}
+
+
+def test_only_hosts_of_kube_node_get_a_network() -> None:
+    some = [
+        host("cp", "192.0.2.10", groups=["kube_control_plane"]),
+        host("db", "192.0.2.9", groups=["etcd"]),
+        *HOSTS[1:],
+    ]
+    planned = prepare(some=some)
+    assert pod_cidrs(planned)["cp"] == pod_cidrs(planned)["db"] == []
+    assert sorted(planned.allocations.nodes) == ["node-b", "node-c"]
+    assert [route["destination"] for route in planned.plan["nodes"]["cp"]["routes"]] == [
+        "10.200.0.0/24",
+        "10.200.1.0/24",
+    ]
+    assert planned.plan["nodes"]["db"]["routes"] == []
+
+
+def test_a_pin_wins_and_others_are_allocated_around_it() -> None:
+    some = [HOSTS[0], HOSTS[1], replace(HOSTS[2], pod_cidr_pins=("10.200.0.0/23",))]
+    assert pod_cidrs(prepare(some=some)) == {
+        "node-a": ["10.200.2.0/24"],
+        "node-b": ["10.200.3.0/24"],
+        "node-c": ["10.200.0.0/23"],
+    }
+
+
+def test_a_pin_on_another_network_than_the_nodes_own_warns_that_the_node_moves() -> None:
+    some = [replace(HOSTS[0], pod_cidr_pins=("10.200.9.0/24",)), *HOSTS[1:]]
+    planned = prepare(some=some, allocations=prepare().allocations.to_mapping())
+    assert pod_cidrs(planned)["node-a"] == ["10.200.9.0/24"]
+    assert [line.split("]")[0] for line in planned.warnings] == ["[pin-moves-node"]
+    assert "10.200.0.0/24" in planned.warnings[0]
+
+
+def test_two_pins_on_the_same_network_name_both_nodes() -> None:
+    some = [HOSTS[0], *(replace(one, pod_cidr_pins=("10.200.7.0/24",)) for one in HOSTS[1:])]
+    assert findings(some=some) == [
+        "[pin-conflict] node-c: 10.200.7.0/24: it overlaps 10.200.7.0/24 of node-b. "
+        "Fix: pin another network, for one of the two."
+    ]
+
+
+def test_a_pin_on_the_network_that_another_node_has_names_both_nodes() -> None:
+    some = [HOSTS[0], HOSTS[1], replace(HOSTS[2], pod_cidr_pins=("10.200.0.0/24",))]
+    assert findings(some=some, allocations={"nodes": {"node-a": ["10.200.0.0/24"]}}) == [
+        "[pin-conflict] node-c: 10.200.0.0/24: it overlaps 10.200.0.0/24 of node-a. "
+        "Fix: pin another network, for one of the two."
+    ]
+
+
+def test_a_pin_takes_the_network_of_a_node_that_left() -> None:
+    some = [*HOSTS[:2], replace(HOSTS[2], pod_cidr_pins=("10.200.5.0/24",))]
+    planned = prepare(some=some, allocations={"removed": {"gone": ["10.200.5.0/24"]}})
+    assert pod_cidrs(planned)["node-c"] == ["10.200.5.0/24"]
+    assert planned.allocations.removed == {}
+    assert planned.warnings[0].startswith(
+        "[pin-takes-tombstone] node-c: pod_cidr pin over 10.200.5.0/24: it was kept for gone"
+    )
+
+
+def test_entries_that_a_merge_of_branches_made_overlap_name_both_nodes() -> None:
+    ledger = {"nodes": {"node-a": ["10.200.4.0/23"], "node-b": ["10.200.5.0/24"]}}
+    assert findings(allocations=ledger) == [
+        "[allocation-conflict] node-b: 10.200.5.0/24: it overlaps 10.200.4.0/23 of node-a. "
+        "Fix: keep the one whose Node object has it, delete the other's entry, for one of the two."
+    ]
+
+
+def test_entries_outside_changed_pod_networks_are_refused_instead_of_moved() -> None:
+    assert findings(
+        Settings(pod_cidrs=("10.201.0.0/16",)), allocations={"nodes": {"node-a": ["10.200.0.0/24"]}}
+    ) == [
+        "[allocation-outside] node-a: allocation 10.200.0.0/24: it is outside 10.201.0.0/16. "
+        "Fix: let pod_cidrs cover it, or pin node-a to a network inside."
+    ]
+
+
+def test_a_wider_cluster_network_and_another_node_prefix_move_nobody() -> None:
+    ledger = {"nodes": {"node-a": ["10.200.0.0/24"], "node-b": ["10.200.1.0/24"]}}
+    planned = prepare(Settings(pod_cidrs=("10.200.0.0/15",), node_prefixes=(25,)), allocations=ledger)
+    assert pod_cidrs(planned) == {
+        "node-a": ["10.200.0.0/24"],
+        "node-b": ["10.200.1.0/24"],
+        "node-c": ["10.200.2.0/25"],
+    }
+
+
+def test_a_second_family_is_added_beside_the_first() -> None:
+    some = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
+    planned = prepare(DUAL, some, allocations={"nodes": {"node-b": ["10.200.0.0/24"]}})
+    assert pod_cidrs(planned) == {
+        "node-a": ["10.200.1.0/24", "2001:db8:200::/64"],
+        "node-b": ["10.200.0.0/24", "2001:db8:200:1::/64"],
+        "node-c": ["10.200.2.0/24", "2001:db8:200:2::/64"],
+    }
+
+
+def test_a_family_that_is_given_up_stays_recorded() -> None:
+    planned = prepare(allocations={"nodes": {"node-a": ["10.200.0.0/24", "2001:db8:200::/64"]}})
+    assert pod_cidrs(planned)["node-a"] == ["10.200.0.0/24"]
+    assert planned.allocations.to_mapping()["nodes"]["node-a"] == ["10.200.0.0/24", "2001:db8:200::/64"]
+
+
+def test_a_full_network_says_how_many_fit_and_what_makes_room() -> None:
+    assert findings(Settings(pod_cidrs=("10.200.0.0/23",))) == [
+        "[pod-network-full] pod_cidrs 10.200.0.0/23: it holds 2 /24 networks, 0 taken by nodes, 3 more "
+        "needed; "
+        "none is left for node-c. Fix: widen pod_cidrs to a /22 (holds 4 nodes), or set node_prefixes to 25."
+    ]
+
+
+def test_a_network_full_of_entries_is_not_advised_to_take_a_longer_prefix() -> None:
+    ledger = {
+        "nodes": {"node-a": ["10.200.0.0/24"], "node-b": ["10.200.1.0/24"]},
+        "removed": {"x": ["10.200.2.0/24"], "y": ["10.200.3.0/24"]},
+    }
+    assert findings(Settings(pod_cidrs=("10.200.0.0/22",)), allocations=ledger) == [
+        "[pod-network-full] pod_cidrs 10.200.0.0/22: it holds 4 /24 networks, 2 taken by nodes, "
+        "2 kept for nodes that left, 1 more needed; none is left for node-c. "
+        "Fix: widen pod_cidrs to a /21 (holds 8 nodes), "
+        "or delete entries under removed in the allocations (2 kept for nodes that left)."
+    ]
+
+
+def test_a_longer_prefix_that_is_too_small_for_the_pods_says_so() -> None:
+    assert findings(Settings(pod_cidrs=("10.200.0.0/23",), max_pods=200))[0].endswith(
+        "or set node_prefixes to 25 and max_pods to at most 125."
+    )
+
+
+def test_a_backend_with_its_own_addresses_leaves_the_allocations_alone() -> None:
+    ledger = {"nodes": {"node-x": ["10.200.0.0/24"]}, "removed": {}}
+    planned = prepare(contract=KUBENET | {"ipam": "backend"}, allocations=ledger)
+    assert planned.allocations.to_mapping() == ledger
+    assert pod_cidrs(planned) == {"node-a": [], "node-b": [], "node-c": []}
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6))
+def test_no_history_of_joining_and_leaving_moves_a_node(history: list[set[str]]) -> None:
+    # 16 names and 16 networks: tombstones can never fill the pool.
+    before = Allocations()
+    seen: dict[str, Network] = {}
+    for names in history:
+        after = allocated(names, before)
+        assert set(after.nodes) == names
+        for name, entry in after.nodes.items():
+            assert seen.setdefault(name, entry["ipv4"]) == entry["ipv4"]
+        held = [entry["ipv4"] for entry in (*after.nodes.values(), *after.removed.values())]
+        assert len(set(held)) == len(held)
+        assert all(POOL.contains(network) for network in held)
+        assert allocated(names, after) == after
+        before = after
+
+
+@given(
+    st.sets(st.sampled_from([f"n{i}" for i in range(6)]), min_size=1),
+    st.dictionaries(
+        st.sampled_from(["n0", "n1", "p0"]), st.tuples(st.integers(0, 7), st.integers(21, 24)), max_size=3
+    ),
+)
+def test_networks_are_disjoint_and_inside_whatever_the_pins(
+    names: set[str], pins: dict[str, tuple[int, int]]
+) -> None:
+    texts = {
+        name: str(Network("ipv4", POOL.first + (index % (1 << (prefix - 20)) << (32 - prefix)), prefix))
+        for name, (index, prefix) in pins.items()
+    }
+    found = Findings()
+    after = allocate(request(names | set(texts), **texts), Allocations(), found)
+    if found.found:
+        assert {finding.rule for finding in found.found} <= {"pin-conflict", "pod-network-full"}
+        return
+    networks = [entry["ipv4"] for entry in after.nodes.values()]
+    assert all(POOL.contains(network) for network in networks)
+    assert not any(a.overlaps(b) for i, a in enumerate(networks) for b in networks[i + 1 :])
+    assert {name: str(after.nodes[name]["ipv4"]) for name in texts} == texts
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "the allocations must be a mapping with the keys nodes and removed, and no others"),
+        ({"node": {}}, "the allocations must be a mapping with the keys nodes and removed, and no others"),
+        ({"nodes": []}, "[allocation-format] nodes: it is not a mapping"),
+        ({"nodes": {"a": "10.0.0.0/24"}}, "[allocation-format] nodes.a: it is not a list of networks"),
+        ({"nodes": {"a": ["x"]}}, "[allocation-format] nodes.a: 'x' is not a network"),
+        ({"nodes": {"a": ["10.0.0.0/24", "10.0.1.0/24"]}}, "[allocation-format] nodes.a: two ipv4 networks"),
+        (
+            {"nodes": {"a": ["10.0.0.0/24"]}, "removed": {"a": ["10.0.0.0/24"]}},
+            "[allocation-twice] a: it is under nodes and under removed",
+        ),
+    ],
+)
+def test_allocations_that_cannot_be_meant_are_refused(data: object, message: str) -> None:
+    with pytest.raises(FlatnetError) as caught:
+        Allocations.from_mapping(data)
+    assert message in str(caught.value)
+
+
+def test_a_hundred_thousand_nodes_are_allocated_without_enumerating_the_pool() -> None:
+    wide = Request(
+        {"ipv6": (parse_network("2001:db8::/32"), 64)}, frozenset(f"n{i:06}" for i in range(100_000)), {}, 110
+    )
+    after = allocate(wide, Allocations(), Findings())
+    assert str(after.nodes["n099999"]["ipv6"]) == "2001:db8:1:869f::/64"
+
+
+def test_a_thousand_nodes_get_a_thousand_networks() -> None:
+    some: list[Host] = hosts(1000)
+    planned = prepare(Settings(pod_cidrs=("10.192.0.0/12",)), some, KUBENET | {"routes": "backend"})
+    assert pod_cidrs(planned)["node-0999"] == ["10.195.231.0/24"]
+    assert some[0].groups == ALL_GROUPS

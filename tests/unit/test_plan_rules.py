@@ -1,0 +1,463 @@
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, findings, host, prepare
+
+from flatnet.errors import FlatnetError
+from flatnet.plan import Settings, plan_from_data
+
+DUAL_HOSTS = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"pod_cidrs": ("10.32.0.0/16",)},
+        "[network-overlap] pod_cidrs 10.32.0.0/16: it overlaps service_cidrs 10.32.0.0/24. "
+        "Fix: move pod_cidrs to a free network.",
+    ),
+    (
+        {"host_cidrs": ("10.0.0.0/8", "192.0.2.0/24"), "service_cidrs": ("198.51.100.0/24",)},
+        "[network-overlap] pod_cidrs 10.200.0.0/16: it overlaps host_cidrs 10.0.0.0/8. "
+        "Fix: move pod_cidrs to a free network.",
+    ),
+    (
+        {"excluded_cidrs": ("10.32.0.128/25",)},
+        "[network-overlap] service_cidrs 10.32.0.0/24: it overlaps excluded_cidrs 10.32.0.128/25. "
+        "Fix: move service_cidrs to a free network.",
+    ),
+    (
+        {"service_cidrs": ("192.0.2.8/29",), "dns_addresses": ("192.0.2.10",)},
+        "[network-overlap] node-a: address '192.0.2.11': it is inside service_cidrs 192.0.2.8/29. "
+        "Fix: move service_cidrs to a free network.",
+    ),
+    (
+        {"pod_cidrs": ("10.200.1.0/16",)},
+        "[network-format] pod_cidrs '10.200.1.0/16': has host bits set. Fix: write 10.200.0.0/16.",
+    ),
+    (
+        {"pod_cidrs": ()},
+        "[network-missing] pod_cidrs: it is empty. Fix: give one network, or one per address family.",
+    ),
+    (
+        {"pod_cidrs": ("10.200.0.0/16", "10.201.0.0/16")},
+        "[family-twice] pod_cidrs 10.200.0.0/16, 10.201.0.0/16: a family has two networks. "
+        "Fix: give one per family.",
+    ),
+    (
+        {"service_cidrs": ("2001:db8:32::/112",)},
+        "[family-order] pod_cidrs ipv4 but service_cidrs ipv6: pods and services have different "
+        "families or a "
+        "different order of them. Fix: give both lists the same families in the same order.",
+    ),
+    (
+        {"node_prefixes": (15,)},
+        "[node-prefix] node_prefixes 15: 10.200.0.0/16 cannot be split into /15 networks. "
+        "Fix: use a prefix length from 16 to 32.",
+    ),
+    (
+        {"node_prefixes": (24, 64)},
+        "[node-prefix-count] node_prefixes 24, 64: there are 2 for 1 pod networks. "
+        "Fix: give one per pod network, in the same order.",
+    ),
+    (
+        {"node_prefixes": (26,)},
+        "[max-pods] max_pods 110: a /26 network addresses 61 pods. "
+        "Fix: lower max_pods to 61 or set node_prefixes to 25.",
+    ),
+    (
+        {"node_prefixes": (32,)},
+        "[max-pods] max_pods 110: a /32 network addresses 0 pods. Fix: set node_prefixes to 25.",
+    ),
+    ({"max_pods": 0}, "[max-pods] max_pods 0: it is below 1. Fix: use 110, the kubelet's default."),
+    (
+        {"service_cidrs": ("10.32.0.0/30",), "dns_addresses": ("10.32.0.2",)},
+        "[service-network-small] service_cidrs 10.32.0.0/30: it holds 4 addresses, the API server wants 8. "
+        "Fix: use a prefix length of 29 or less.",
+    ),
+    (
+        {"service_cidrs": ("10.32.0.0/29",)},
+        "[dns-address] service_cidrs 10.32.0.0/29: it has no tenth address for DNS. "
+        "Fix: set dns_addresses or use a larger network.",
+    ),
+    (
+        {"dns_addresses": ("10.33.0.10",)},
+        "[dns-address] dns_addresses 10.33.0.10: it is outside 10.32.0.0/24. Fix: use an address inside.",
+    ),
+    (
+        {"dns_addresses": ("10.32.0.1",)},
+        "[dns-address] dns_addresses 10.32.0.1: it is the Service kubernetes's address of 10.32.0.0/24. "
+        "Fix: use 10.32.0.10.",
+    ),
+    (
+        {"dns_addresses": ("10.32.0.0",)},
+        "[dns-address] dns_addresses 10.32.0.0: it is the network's own address of 10.32.0.0/24. "
+        "Fix: use 10.32.0.10.",
+    ),
+    (
+        {"dns_addresses": ("10.32.0.255",)},
+        "[dns-address] dns_addresses 10.32.0.255: it is the broadcast address of 10.32.0.0/24. "
+        "Fix: use 10.32.0.10.",
+    ),
+    (
+        {"dns_addresses": ("10.32.0.10", "10.32.0.11")},
+        "[dns-address] dns_addresses 10.32.0.10, 10.32.0.11: a family has two. "
+        "Fix: give one per service network.",
+    ),
+    (
+        {"dns_addresses": ("dns",)},
+        "[dns-address] dns_addresses 'dns': is not an IP address. "
+        "Fix: write it like 192.0.2.11 or 2001:db8::11.",
+    ),
+    (
+        {"kube_proxy_mode": "userspace"},
+        "[kube-proxy-mode] kube_proxy_mode 'userspace': it is unknown. "
+        "Fix: use one of iptables, ipvs, nftables.",
+    ),
+    (
+        {"node_port_range": "32767-30000"},
+        "[node-port-range] node_port_range '32767-30000': it is not a range of ports. "
+        "Fix: write it like 30000-32767.",
+    ),
+    (
+        {"node_port_range": "30000-65536"},
+        "[node-port-range] node_port_range '30000-65536': it is not a range of ports. "
+        "Fix: write it like 30000-32767.",
+    ),
+    (
+        {"node_port_range": "10000-10250"},
+        "[node-port-range] node_port_range '10000-10250': it holds port 10250 of kubelet. "
+        "Fix: use a range without it like 30000-32767.",
+    ),
+    (
+        {"dns_domain": "Cluster.local"},
+        "[dns-domain] dns_domain 'Cluster.local': it is not a lower-case DNS name. "
+        "Fix: use a name like cluster.local.",
+    ),
+    (
+        {"cluster_name": "a b"},
+        "[cluster-name] cluster_name 'a b': it is not 1 to 63 letters, digits, '-', '_' and '.'. "
+        "Fix: use a name like kubernetes.",
+    ),
+    (
+        {"extra_apiserver_sans": ("192.0.2.300",)},
+        "[apiserver-san] extra_apiserver_sans '192.0.2.300': it is neither an address nor a lower-case "
+        "DNS name. "
+        "Fix: use a name like api.example.com or an address.",
+    ),
+    (
+        {"underlay_mtu": 600000},
+        "[underlay-mtu] underlay_mtu 600000: it is not from 68 to 65535. "
+        "Fix: use the MTU of the hosts' network, often 1500.",
+    ),
+    (
+        {"underlay_mtu": 500},
+        "[pod-mtu] underlay_mtu 500: underlay MTU 500 less 0 bytes of overhead leaves 500, ipv4 needs 576. "
+        "Fix: raise the underlay MTU to 576 or more.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changed", "line"), REFUSED, ids=[line.partition(":")[0] for _, line in REFUSED])
+def test_a_setting_that_cannot_work_is_refused_by_its_rule_alone(changed: dict[str, Any], line: str) -> None:
+    assert line in findings(Settings(**changed))
+    assert {other.partition("]")[0] for other in findings(Settings(**changed))} == {line.partition("]")[0]}
+
+
+ACCEPTED: list[dict[str, Any]] = [
+    {"node_prefixes": (25,), "max_pods": 125},
+    {"excluded_cidrs": ("192.0.2.0/24", "10.201.0.0/16")},
+    {"host_cidrs": ("192.0.2.0/24",)},
+    {"service_cidrs": ("10.32.0.0/29",), "dns_addresses": ("10.32.0.2",)},
+    {"dns_addresses": ("10.32.0.254",)},
+    {"node_port_range": "30000-30000"},
+    {"kube_proxy_mode": "nftables"},
+    {"extra_apiserver_sans": ("*.example.com", "2001:db8::1", "192.0.2.5")},
+    {"underlay_mtu": 9000},
+    {"cluster_name": "Prod_1.eu"},
+]
+
+
+@pytest.mark.parametrize("changed", ACCEPTED, ids=map(str, ACCEPTED))
+def test_settings_at_the_edge_of_a_rule_are_accepted_without_a_warning(changed: dict[str, Any]) -> None:
+    assert prepare(Settings(**changed)).warnings == []
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    wrong = Settings(pod_cidrs=("10.32.0.0/16",), kube_proxy_mode="x", dns_domain="X", node_port_range="y")
+    rules = [
+        line.partition("]")[0][1:] for line in findings(wrong, [host("Node", "nowhere", groups=["etcd"])])
+    ]
+    assert rules == [
+        "dns-domain",
+        "host-missing",
+        "kube-proxy-mode",
+        "network-overlap",
+        "node-address",
+        "node-name",
+        "node-port-range",
+    ]
+
+
+def test_the_message_counts_what_it_lists() -> None:
+    with pytest.raises(FlatnetError, match="the network cannot be planned, 1 finding:\n- "):
+        prepare(Settings(max_pods=0))
+    with pytest.raises(FlatnetError, match="the network cannot be planned, 2 findings:\n- "):
+        prepare(Settings(max_pods=0, dns_domain="X"))
+
+
+def test_a_port_of_the_backend_inside_the_node_ports_is_refused() -> None:
+    assert findings(Settings(node_port_range="8000-9000"), contract=FLANNEL) == [
+        "[node-port-range] node_port_range '8000-9000': it holds port 8472 of backend flannel. "
+        "Fix: use a range without it like 30000-32767."
+    ]
+
+
+def test_a_family_that_the_backend_cannot_carry_is_refused() -> None:
+    assert findings(DUAL, DUAL_HOSTS, FLANNEL) == [
+        "[family-unsupported] pod_cidrs 2001:db8:200::/56: backend flannel carries ipv4 only. "
+        "Fix: remove the ipv6 network or use another backend."
+    ]
+
+
+HOST_CASES = [
+    (
+        "node-b",
+        ["nowhere.example"],
+        "[node-address] node-b: address 'nowhere.example': is not an IP address. "
+        "Fix: set node_address to an IP address.",
+    ),
+    (
+        "node-b",
+        [],
+        "[node-address] node-b: it has no ipv4 address. "
+        "Fix: set node_address, or node_addresses to a list with one ipv4 address.",
+    ),
+    (
+        "node-b",
+        ["2001:db8::1"],
+        "[node-address] node-b: it has no ipv4 address. "
+        "Fix: set node_address, or node_addresses to a list with one ipv4 address.",
+    ),
+    (
+        "node-b",
+        ["192.0.2.7", "192.0.2.8"],
+        "[node-address] node-b: address '192.0.2.8': it is a second ipv4 address. Fix: give one per family.",
+    ),
+    (
+        "node-b",
+        ["10.200.3.4"],
+        "[network-overlap] node-b: address '10.200.3.4': it is inside pod_cidrs 10.200.0.0/16. "
+        "Fix: move pod_cidrs to a free network.",
+    ),
+    (
+        "node-b",
+        ["192.0.2.11"],
+        "[host-duplicate] node-b: address 192.0.2.11: node-a has it too. "
+        "Fix: give one of the two another address.",
+    ),
+    (
+        "node_b",
+        ["192.0.2.12"],
+        "[node-name] node_b: node_name 'node_b': it is not a lower-case DNS name. "
+        "Fix: set node_name to one like node-a.",
+    ),
+    (
+        "n" * 64,
+        ["192.0.2.12"],
+        f"[node-name] {'n' * 64}: node_name '{'n' * 64}': it is not a lower-case DNS name. "
+        "Fix: set node_name to one like node-a.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses", "line"),
+    HOST_CASES,
+    ids=[case[2].partition(":")[0] + str(i) for i, case in enumerate(HOST_CASES)],
+)
+def test_a_host_that_cannot_be_a_node_is_refused(name: str, addresses: list[str], line: str) -> None:
+    assert findings(some=[HOSTS[0], host(name, *addresses)]) == [line]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0." * 3 + "0", "169.254.1.1", "224.0.0.5"])
+def test_an_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
+    assert findings(some=[HOSTS[0], host("node-b", address)]) == [
+        f"[node-address] node-b: address '{address}': the kubelet refuses loopback, unspecified, "
+        "link-local and multicast "
+        "addresses. Fix: set node_address to the address under which the other hosts reach this one."
+    ]
+
+
+@pytest.mark.parametrize("address", ["::", "::1", "fe80::1", "ff02::1"])
+def test_an_ipv6_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
+    some = [DUAL_HOSTS[0], host("node-b", "192.0.2.12", address)]
+    assert [line.partition(": the kubelet")[0] for line in findings(DUAL, some)] == [
+        f"[node-address] node-b: address '{address}'"
+    ]
+
+
+def test_two_hosts_with_one_node_name_are_refused() -> None:
+    assert findings(some=[HOSTS[0], host("other", "192.0.2.12", node_name="node-a")]) == [
+        "[host-duplicate] other: node name node-a: node-a has it too. "
+        "Fix: give one of the two another node name."
+    ]
+
+
+def test_a_cluster_without_control_plane_and_etcd_is_refused() -> None:
+    assert findings(some=HOSTS[1:]) == [
+        "[host-missing] group etcd: there is no etcd host. Fix: put a host into etcd.",
+        "[host-missing] group kube_control_plane: there is no control plane host. "
+        "Fix: put a host into kube_control_plane.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pin", "line"),
+    [
+        (
+            "x",
+            "[pin-format] node-b: pod_cidr 'x': is not a network. "
+            "Fix: write it like 192.0.2.0/24 or 2001:db8::/64.",
+        ),
+        (
+            "2001:db8::/64",
+            "[pin-format] node-b: pod_cidr '2001:db8::/64': there are no ipv6 pods. Fix: remove the pin.",
+        ),
+        (
+            "10.201.0.0/24",
+            "[allocation-outside] node-b: pod_cidr pin 10.201.0.0/24: it is outside 10.200.0.0/16. "
+            "Fix: pin one inside.",
+        ),
+        (
+            "10.200.0.0/28",
+            "[max-pods] node-b: pod_cidr pin 10.200.0.0/28: it addresses 13 pods, max_pods is 110. "
+            "Fix: lower max_pods or pin a larger network.",
+        ),
+    ],
+)
+def test_a_pin_that_cannot_work_is_refused(pin: str, line: str) -> None:
+    assert findings(some=[HOSTS[0], host("node-b", "192.0.2.12", pins=(pin,))]) == [line]
+
+
+@pytest.mark.parametrize(
+    ("some", "warning"),
+    [
+        (
+            [HOSTS[0], replace(HOSTS[1], groups=ALL_GROUPS)],
+            "[etcd-even] group etcd, 2 hosts: 2 members survive the loss of 0, as many as 1 do. "
+            "Fix: use 1 or 3.",
+        ),
+        (
+            [host("cp", "192.0.2.1", groups=["etcd", "kube_control_plane"], pins=("10.200.0.0/24",))],
+            "[pin-unused] cp: pod_cidr: the host is not in kube_node. Fix: remove the pin.",
+        ),
+        (
+            [replace(HOSTS[0], addresses=("192.0.2.11", "2001:db8::1"))],
+            "[node-address-unused] node-a: address '2001:db8::1': there are no ipv6 pods. Fix: nothing.",
+        ),
+    ],
+)
+def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) -> None:
+    assert warning in prepare(some=some).warnings
+
+
+def test_a_host_outside_the_host_networks_is_a_warning() -> None:
+    assert prepare(Settings(host_cidrs=("198.51.100.0/24",)), HOSTS[:1]).warnings == [
+        "[host-outside] node-a: address '192.0.2.11': it is outside host_cidrs 198.51.100.0/24. "
+        "Fix: complete host_cidrs."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"pod_cidr": "10.200.0.0/16"}, "[setting-unknown] 'pod_cidr': there is no such setting"),
+        ({"max_pods": "many"}, "[setting-type] max_pods 'many': it is not a whole number"),
+        ({"max_pods": True}, "[setting-type] max_pods True: it is not a whole number"),
+        ({"pod_cidrs": [10]}, "[setting-type] pod_cidrs [10]: it is not a list of texts"),
+        ({"dns_domain": 5}, "[setting-type] dns_domain 5: it is not text"),
+        ([], "[setting-type] []: settings are not a mapping"),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None:
+    with pytest.raises(FlatnetError) as caught:
+        plan_from_data(data, [], KUBENET)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("node-a", "[host-type] 'node-a': hosts are not a list"),
+        ([{"addresses": []}], "a host without a text inventory_name"),
+        ([{"inventory_name": "a", "node_name": 5}], "[host-type] a: node_name 5: it is not text"),
+        ([{"inventory_name": "a", "facts": "x"}], "[host-type] a: facts 'x': they are not a mapping"),
+        (
+            [{"inventory_name": "a", "addresses": {"x": 1}}],
+            "[setting-type] a: addresses {'x': 1}: it is not a list of texts",
+        ),
+    ],
+)
+def test_a_host_of_the_wrong_type_is_refused(data: object, line: str) -> None:
+    with pytest.raises(FlatnetError) as caught:
+        plan_from_data({}, data, KUBENET)
+    assert line in str(caught.value)
+
+
+def test_absent_and_null_settings_have_their_defaults_and_lone_texts_are_lists() -> None:
+    hosts = [
+        {
+            "inventory_name": "a",
+            "addresses": "192.0.2.1",
+            "groups": ["etcd", "kube_control_plane", "kube_node"],
+        }
+    ]
+    plan = plan_from_data(
+        {"underlay_mtu": None, "pod_cidrs": "10.4.0.0/16", "max_pods": "50"}, hosts, KUBENET
+    ).plan
+    assert (plan["pod_cidrs"], plan["mtu"], plan["kubelet_configuration"]["maxPods"]) == (
+        ["10.4.0.0/16"],
+        1500,
+        50,
+    )
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    max_leaves=5,
+)
+NAMES = list(Settings.__dataclass_fields__)
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), anything, max_size=4),
+    st.dictionaries(
+        st.sampled_from(["node_name", "addresses", "groups", "pod_cidr", "facts"]), anything, max_size=4
+    ),
+)
+def test_arbitrary_settings_and_hosts_raise_nothing_but_the_error_for_users(
+    settings: dict[str, Any], one: dict[str, Any]
+) -> None:
+    hosts = [{"inventory_name": "a", "addresses": ["192.0.2.1"], "groups": sorted(ALL_GROUPS)}]
+    try:
+        planned = plan_from_data(settings, [*hosts, {"inventory_name": "b"} | one], KUBENET)
+    except FlatnetError:
+        return
+    assert set(planned.plan["nodes"]) == {"a", "b"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        st.text() | st.lists(st.text(alphabet="0123456789abcdef:./"), max_size=2),
+        max_size=4,
+    )
+)
+def test_arbitrary_texts_in_settings_raise_nothing_but_the_error_for_users(settings: dict[str, Any]) -> None:
+    hosts = [{"inventory_name": "a", "addresses": ["192.0.2.1"], "groups": sorted(ALL_GROUPS)}]
+    with suppress(FlatnetError):
+        assert plan_from_data(settings, hosts, KUBENET).plan["families"]
