@@ -96,6 +96,12 @@ def pod(index: int, role: str, addresses: Sequence[str], **status: object) -> Js
     }
 
 
+def with_pod(index: int, role: str, addresses: Sequence[str], **status: object) -> Cluster:
+    """Return the facts of a cluster in which one probe differs from those of pods()."""
+    others = [item for item in pods() if item["metadata"]["name"] != f"{role}-{index}"]
+    return cluster_facts(plan(), [*others, pod(index, role, addresses, **status)], services())
+
+
 def services(*, ipv6: bool = False) -> list[Json]:
     """Return the Service objects as the API server completes them."""
     found = []

@@ -1,7 +1,7 @@
 from collections import Counter
 
 import pytest
-from check_example import SETTINGS, checks, cluster, plan, pod, pods, services
+from check_example import SETTINGS, checks, cluster, plan, pod, pods, services, with_pod
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,11 +182,7 @@ def test_both_families_of_a_dual_stack_cluster_are_checked_each_with_its_address
 
 
 def test_an_address_outside_the_nodes_pod_network_is_wrong_without_any_traffic() -> None:
-    strange = [
-        pod(0, "client", ["10.88.0.5"]),
-        *(item for item in pods() if item["metadata"]["name"] != "client-0"),
-    ]
-    facts = cluster_facts(plan(), strange, services())
+    facts = with_pod(0, "client", ["10.88.0.5"])
     found = {check["id"]: check for check in checks(facts) if check["class"] == "planned_address"}
     assert found["planned_address/ipv4/none/node-0:client-0->node-0"]["expected"] == ["10.200.0.0/24"]
     assert found["planned_address/ipv4/none/node-0:client-0->node-0"]["how"]["observed"] == "10.88.0.5"
@@ -201,10 +197,7 @@ def test_where_the_backend_hands_out_addresses_none_is_called_unplanned() -> Non
 
 def test_a_check_without_its_pod_says_why_and_the_others_are_made() -> None:
     waiting = {"state": {"waiting": {"reason": "CreateContainerError", "message": "no such image"}}}
-    sick = pod(2, "server", [], conditions=[], containerStatuses=[waiting])
-    facts = cluster_facts(
-        plan(), [*(item for item in pods() if item["metadata"]["name"] != "server-2"), sick], services()
-    )
+    facts = with_pod(2, "server", [], conditions=[], containerStatuses=[waiting])
     unmade = [check for check in checks(facts) if check["how"]["method"] == "none"]
     assert {check["how"]["reason"] for check in unmade} == {
         "pod server-2 on node-2 is not ready: CreateContainerError: no such image"
