@@ -44,29 +44,26 @@ class GomodPin:
 class ReleaseFile:
     """One published file: an archive with members, or one bare program.
 
-    url holds `{version}` and `{architecture}`; digests: architecture -> `sha256:<hex>` or
-    `sha512:<hex>` of the file; members: program name -> member of the archive, or None where the file
-    itself is the program.
+    url and members hold `{version}` and `{architecture}`; version: the upstream's, or the nearest one
+    whose digest is known; digests: architecture -> `sha256:<hex>` or `sha512:<hex>` of the file; members:
+    program name -> member of the archive, or None where the file itself is the program.
     """
 
     url: str
+    version: str
     digests: Mapping[str, str]
     members: Mapping[str, str | None]
 
+    def address(self, architecture: str) -> str:
+        """Return the URL of the file for `architecture`."""
+        return self.url.format(version=self.version, architecture=architecture)
 
-@dataclass(frozen=True)
-class ReleasePin:
-    """What upstream publishes. `version` may differ from the gomod one where no digest of that is known."""
-
-    version: str
-    files: tuple[ReleaseFile, ...]
-
-    def file_of(self, program: str, architecture: str) -> ReleaseFile | None:
-        """Return the published file that holds `program` for `architecture`, None when there is none."""
-        for published in self.files:
-            if program in published.members and architecture in published.digests:
-                return published
-        return None
+    def member_names(self, architecture: str) -> dict[str, str | None]:
+        """Return program name -> name in the archive for `architecture`, None for a bare program."""
+        return {
+            program: member and member.format(version=self.version, architecture=architecture)
+            for program, member in self.members.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,18 @@ class Upstream:
     programs: tuple[str, ...]
     install_directory: str
     gomod: GomodPin | None
-    release: ReleasePin | None
+    release: tuple[ReleaseFile, ...]
+
+    def published(self, program: str, architecture: str) -> ReleaseFile | None:
+        """Return the pinned file that holds `program` for `architecture`, None when there is none."""
+        for file in self.release:
+            if program in file.members and architecture in file.digests:
+                return file
+        return None
+
+    def files(self, architecture: str) -> list[ReleaseFile]:
+        """Return every pinned file for `architecture`."""
+        return [file for file in self.release if architecture in file.digests]
 
 
 @dataclass(frozen=True)
@@ -162,9 +170,9 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 def _upstream(name: str, entry: dict[str, Any], directory: Path) -> Upstream:
     gomod = _gomod(name, entry["gomod"], directory) if "gomod" in entry else None
-    release = _release(name, entry["release"], entry["version"]) if "release" in entry else None
+    release = tuple(_release(name, file, str(entry["version"])) for file in entry.get("release", ()))
     programs = list(gomod.packages if gomod else ())
-    for published in release.files if release else ():
+    for published in release:
         programs += [program for program in published.members if program not in programs]
     return Upstream(
         name=name,
@@ -203,15 +211,11 @@ def default_program_name(package: str) -> str:
     return elements[-1]
 
 
-def _release(name: str, entry: dict[str, Any], version: str) -> ReleasePin:
-    files = []
-    for published in entry["files"]:
-        digests: dict[str, str] = published["digests"]
-        for architecture, digest in digests.items():
-            _check_digest(f"upstream {name}, {published['url']}, {architecture}", digest)
-        members = published["members"] if "members" in published else {published["program"]: None}
-        files.append(ReleaseFile(published["url"], digests, members))
-    return ReleasePin(str(entry.get("version", version)), tuple(files))
+def _release(name: str, entry: dict[str, Any], version: str) -> ReleaseFile:
+    for architecture, digest in entry["digests"].items():
+        _check_digest(f"upstream {name}, {entry['url']}, {architecture}", digest)
+    members = entry["members"] if "members" in entry else {entry["program"]: None}
+    return ReleaseFile(entry["url"], str(entry.get("version", version)), entry["digests"], members)
 
 
 def _check_digest(where: str, digest: str) -> None:

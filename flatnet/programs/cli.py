@@ -14,7 +14,7 @@ from rich.table import Table
 
 from flatnet.errors import FlatnetError
 from flatnet.programs import gomod, release
-from flatnet.programs.catalog import ARCHITECTURES, Catalog, load_catalog
+from flatnet.programs.catalog import ARCHITECTURES, Catalog, Upstream, load_catalog
 from flatnet.programs.directory import DirectoryProgram, export_programs
 from flatnet.programs.missing import MissingProgramError, missing_message
 from flatnet.programs.progress import Progress, for_stream
@@ -100,24 +100,21 @@ def _list(options: argparse.Namespace, catalog: Catalog) -> None:
     table = Table("program", "upstream", "gomod", "release", box=None, pad_edge=False)
     for upstream in catalog.upstreams:
         for program in upstream.programs:
-            states = []
-            for source, finder in finders.items():
-                if source == "release" and not release.is_published(upstream, program, architecture):
-                    states.append("not published")
-                    continue
-                try:
-                    states.append(f"{finder.program(program).version} ready")
-                except MissingProgramError as missing:
-                    version = (
-                        upstream.release.version
-                        if source == "release" and upstream.release
-                        else upstream.version
-                    )
-                    states.append(
-                        f"{version} {'to be built' if missing.verb == 'build' else 'to be downloaded'}"
-                    )
-            table.add_row(program, upstream.name, *states)
+            table_row = [_state(finder, upstream, program, source) for source, finder in finders.items()]
+            table.add_row(program, upstream.name, *table_row)
     Console().print(table)
+
+
+def _state(finder: Finder, upstream: Upstream, program: str, source: str) -> str:
+    """Return the version that `source` has of `program`, and whether it is on this machine."""
+    try:
+        found = finder.program(program)
+    except MissingProgramError as missing:
+        if not missing.verb:
+            return "none"
+        file = upstream.published(program, missing.architecture) if source == "release" else None
+        return f"{file.version if file else upstream.version}, to {missing.verb}"
+    return f"{found.version} ready" if found.source == source else f"(from {found.source})"
 
 
 def _path(options: argparse.Namespace, catalog: Catalog) -> None:

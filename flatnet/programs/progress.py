@@ -26,12 +26,12 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to `stream`, by default standard error (standard output belongs to results)."""
-        self._stream = stream or sys.stderr
+        self.stream = stream or sys.stderr
 
     def say(self, message: str) -> None:
         """Write one line."""
-        self._stream.write(f"{message}\n")
-        self._stream.flush()
+        self.stream.write(f"{message}\n")
+        self.stream.flush()
 
     @contextmanager
     def step(self, label: str, position: int, total: int) -> Iterator[None]:

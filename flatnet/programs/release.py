@@ -1,7 +1,7 @@
 """The `release` source: files that upstream publishes, used only when their digest is the pinned one.
 
-They are fetched on the controller into the same cache layout as builds. A download that was interrupted
-goes on where it ended; nothing of it is unpacked before the whole file has the pinned digest.
+They are fetched on the controller into the same cache layout as builds. A download that was interrupted goes
+on where it ended; nothing of it is unpacked before the whole file has the pinned digest.
 """
 
 from __future__ import annotations
@@ -10,40 +10,34 @@ import hashlib
 import json
 import shutil
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
-from flatnet.programs.catalog import ReleaseFile, ReleasePin, Upstream
+from flatnet.programs.catalog import ReleaseFile, Upstream
 from flatnet.programs.download import fetch
 from flatnet.programs.missing import MissingProgramError
 from flatnet.programs.progress import Progress
 from flatnet.programs.store import Store
 
 
-def is_published(upstream: Upstream, program: str, architecture: str) -> bool:
-    """Return whether there is a pinned file that holds `program` for `architecture`."""
-    return upstream.release is not None and upstream.release.file_of(program, architecture) is not None
-
-
-def require_published(upstream: Upstream, program: str, architecture: str) -> ReleasePin:
-    """Return the pin of the published files; MissingProgramError saying how to add one when there is none."""
-    if upstream.release is None or not is_published(upstream, program, architecture):
-        reason = (
+def require_published(upstream: Upstream, program: str, architecture: str) -> ReleaseFile:
+    """Return the file that holds `program`; MissingProgramError saying how to pin one when there is none."""
+    file = upstream.published(program, architecture)
+    if file is None:
+        raise MissingProgramError(
+            program,
             f"no published file of it is pinned for {architecture}; take it from another source "
-            f"(node_programs_sources: {{{upstream.name}: gomod}}), or add its URL and digest under "
-            f"`upstreams.{upstream.name}.release.files` in build/programs.yml"
+            f"(node_programs_exceptions: {{{upstream.name}: gomod}}), or add the URL and digest it states "
+            f"under `upstreams.{upstream.name}.release` in build/programs.yml",
         )
-        raise MissingProgramError(program, reason)
-    return upstream.release
+    return file
 
 
 def find_download(store: Store, upstream: Upstream, architecture: str) -> Path | None:
-    """Return the finished folder of what upstream publishes for `architecture`, None when not downloaded."""
-    if upstream.release is None:
-        return None
-    entry = _entry(store, upstream, upstream.release, architecture)
+    """Return the finished folder of what upstream publishes for `architecture`, None when there is none."""
+    entry = _entry(store, upstream, architecture)
     return entry if store.is_complete(entry) else None
 
 
@@ -52,84 +46,75 @@ def download(
 ) -> dict[str, Path]:
     """Download what is not in the store yet and return upstream name -> folder.
 
-    Upstreams without published files for `architecture` are left out. Raises FlatnetError naming the
-    URL when a file cannot be had or has another digest than the pinned one.
+    Upstreams without published files for `architecture` are left out. Raises FlatnetError naming the URL when
+    a file cannot be had or has another digest than the pinned one.
     """
-    pins = {
-        upstream: upstream.release
-        for upstream in upstreams
-        if upstream.release is not None and _files(upstream.release, architecture)
-    }
+    published = [upstream for upstream in upstreams if upstream.files(architecture)]
 
     def waiting(holder: str) -> None:
         progress.say(f"another download is running (process {holder}); waiting for it to end")
 
     with store.lock("download", waiting):
-        pending = {u: pin for u, pin in pins.items() if find_download(store, u, architecture) is None}
-        total = sum(len(_files(pin, architecture)) for pin in pending.values())
+        pending = [upstream for upstream in published if find_download(store, upstream, architecture) is None]
+        total = sum(len(upstream.files(architecture)) for upstream in pending)
         position = 0
-        for upstream, pin in pending.items():
-            origin = {
-                "source": "release",
-                "upstream": upstream.name,
-                "version": pin.version,
-                "architecture": architecture,
-            }
+        for upstream in pending:
             fetched = []
-            for published in _files(pin, architecture):
+            for file in upstream.files(architecture):
                 position += 1
-                url = _url(published, pin, architecture)
-                with progress.step(f"download {url}", position, total):
-                    fetched.append(
-                        fetch(url, published.digests[architecture], store.root / "downloads", progress)
-                    )
-            with store.new_entry(_entry(store, upstream, pin, architecture), origin) as folder:
-                for published, file in zip(_files(pin, architecture), fetched, strict=True):
-                    unpack(file, published, folder)
-            for file in fetched:
-                file.unlink()
-    return {u.name: _entry(store, u, pin, architecture) for u, pin in pins.items()}
+                address = file.address(architecture)
+                with progress.step(f"download {address}", position, total):
+                    digest = file.digests[architecture]
+                    fetched.append((file, fetch(address, digest, store.root / "downloads", progress)))
+            origin = {"source": "release", "upstream": upstream.name, "architecture": architecture}
+            with store.new_entry(_entry(store, upstream, architecture), origin) as folder:
+                for file, archive in fetched:
+                    unpack(archive, file.member_names(architecture), folder)
+            for _, archive in fetched:
+                archive.unlink()
+    return {upstream.name: _entry(store, upstream, architecture) for upstream in published}
 
 
-def unpack(file: Path, published: ReleaseFile, folder: Path) -> None:
+def unpack(archive: Path, members: Mapping[str, str | None], folder: Path) -> None:
     """Put the programs of a downloaded file into `folder`, under their own names and with mode 0755.
 
-    No path of the archive is used to write: members are looked up by the pinned name, and must be
-    regular files. Raises FlatnetError naming a member that is missing.
+    members: program name -> name in the archive, None where the file is the program. No path of the
+    archive is used to write: members are looked up by the pinned name, and must be regular files.
+    Raises FlatnetError naming a member that is missing.
     """
-    wanted = {member: program for program, member in published.members.items() if member is not None}
-    for name, member in published.members.items():
+    wanted = {member.removeprefix("./"): folder / name for name, member in members.items() if member}
+    for name, member in members.items():
         if member is None:
-            shutil.copyfile(file, folder / name)
+            shutil.copyfile(archive, folder / name)
             (folder / name).chmod(0o755)
-    if not wanted:
-        return
-    with tarfile.open(file, "r:*") as archive:
-        for entry in archive:
-            name = entry.name.removeprefix("./")
-            content = archive.extractfile(entry) if name in wanted and entry.isreg() else None
-            if content is None:
-                continue
-            program = folder / wanted.pop(name)
-            with content, program.open("wb") as target:
-                shutil.copyfileobj(content, target)
-            program.chmod(0o755)
+    if wanted:
+        _extract(archive, wanted)
+
+
+def _extract(archive: Path, wanted: dict[str, Path]) -> None:
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            for entry in tar:
+                name = entry.name.removeprefix("./")
+                content = tar.extractfile(entry) if name in wanted and entry.isreg() else None
+                if content is None:
+                    continue
+                program = wanted.pop(name)
+                with content, program.open("wb") as target:
+                    shutil.copyfileobj(content, target)
+                program.chmod(0o755)
+    except tarfile.TarError as problem:
+        raise FlatnetError(
+            f"{archive} is no tar archive ({problem}); correct build/programs.yml"
+        ) from problem
     if wanted:
         names = ", ".join(sorted(wanted))
         raise FlatnetError(
-            f"{published.url} holds no regular file {names}; correct its `members` in build/programs.yml"
+            f"{archive} holds no regular file {names}; correct the `members` in build/programs.yml"
         )
 
 
-def _files(pin: ReleasePin, architecture: str) -> list[ReleaseFile]:
-    return [published for published in pin.files if architecture in published.digests]
-
-
-def _url(published: ReleaseFile, pin: ReleasePin, architecture: str) -> str:
-    return published.url.format(version=pin.version, architecture=architecture)
-
-
-def _entry(store: Store, upstream: Upstream, pin: ReleasePin, architecture: str) -> Path:
-    content = [architecture, [asdict(published) for published in _files(pin, architecture)], "release"]
+def _entry(store: Store, upstream: Upstream, architecture: str) -> Path:
+    content = ["release", architecture, [asdict(file) for file in upstream.files(architecture)]]
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return store.entry(upstream.name, pin.version, key)
+    return store.entry(upstream.name, upstream.version, key)

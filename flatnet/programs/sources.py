@@ -51,7 +51,7 @@ class Choice:
         for name in (program, upstream.name):
             if name in self.exceptions:
                 return self.exceptions[name]
-        if self.source == "release" and not release.is_published(upstream, program, self.architecture):
+        if self.source == "release" and upstream.published(program, self.architecture) is None:
             return "directory" if self.directory is not None else "gomod"
         return self.source
 
@@ -138,16 +138,12 @@ class Finder:
 
     def _entry(self, upstream: Upstream, program: str, source: str) -> tuple[str, Path]:
         if source == "release":
-            pin = release.require_published(upstream, program, self._choice.architecture)
+            version = release.require_published(upstream, program, self._choice.architecture).version
             entry = release.find_download(self._store, upstream, self._choice.architecture)
             if entry is None:
-                raise MissingProgramError(
-                    program,
-                    f"{upstream.name} {pin.version} is not downloaded yet",
-                    "download",
-                    self._choice.architecture,
-                )
-            return pin.version, entry
+                reason = f"{upstream.name} {version} is not downloaded yet"
+                raise MissingProgramError(program, reason, "download", self._choice.architecture)
+            return version, entry
         if upstream.gomod is None:
             raise MissingProgramError(
                 program, f"{upstream.name} has no Go module pin; use another source for it"

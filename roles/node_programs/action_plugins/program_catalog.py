@@ -80,10 +80,12 @@ def _look_up(arguments: dict[str, Any]) -> dict[str, Any]:
     missing = [MissingProgramError(**problem) for problem in arguments["reported"]]
     programs = _find(finder.program, arguments["names"], missing)
     images = _find(finder.image, arguments["images"], missing)
-    if arguments["download"] and _download(catalog, missing):
-        missing = [problem for problem in missing if problem.verb != "download"]
-        programs = _find(finder.program, arguments["names"], [])
-        images = _find(finder.image, arguments["images"], [])
+    # Not before everything else is there: whoever is refused has not waited for a download first.
+    if missing and arguments["download"] and all(problem.verb == "download" for problem in missing):
+        _download(catalog, missing)
+        missing = []
+        programs = _find(finder.program, arguments["names"], missing)
+        images = _find(finder.image, arguments["images"], missing)
     if missing and arguments["missing"] == "refuse":
         raise FlatnetError(missing_message(missing))
     return {
@@ -112,15 +114,12 @@ def _find(find: Callable[[str], Found], names: list[str], missing: list[MissingP
     return found
 
 
-def _download(catalog: Catalog, missing: list[MissingProgramError]) -> bool:
-    """Download what is missing for no other reason; return whether there was anything."""
+def _download(catalog: Catalog, missing: list[MissingProgramError]) -> None:
     wanted: dict[str, list[str]] = {}
     for problem in missing:
-        if problem.verb == "download":
-            wanted.setdefault(problem.architecture, []).append(problem.program)
+        wanted.setdefault(problem.architecture, []).append(problem.program)
     for architecture, names in sorted(wanted.items()):
         download(catalog.select(names), program_store(), _Display(), architecture)
-    return bool(wanted)
 
 
 def _transfer(found: FoundProgram | FoundImage, mode: str) -> dict[str, str]:
