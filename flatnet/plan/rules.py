@@ -103,7 +103,7 @@ def _check_families(settings: Settings, resolved: Resolved, contract: Contract, 
             findings.add(
                 "family-twice", f"{name} {listed}", "a family has two networks", "give one per family"
             )
-    both = [list(dict.fromkeys(x.family for x in networks)) for networks in (resolved.pods, resolved.services)]
+    both = [list(dict.fromkeys(x.family for x in found)) for found in (resolved.pods, resolved.services)]
     complete = len(resolved.pods) == len(settings.pod_cidrs) and len(resolved.services) == len(
         settings.service_cidrs
     )

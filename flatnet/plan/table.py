@@ -39,4 +39,4 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     text = StringIO()
     console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(cluster, nodes)
-    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")

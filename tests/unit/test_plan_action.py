@@ -1,0 +1,161 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from flatnet.errors import FlatnetError
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTS: dict[str, Any] = {
+    "node-a": {"ansible_host": "192.0.2.11"},
+    "node-b": {"ansible_host": "198.51.100.5", "node_address": "{{ '192.0.2.' ~ 12 }}"},
+    "node-c": {"node_addresses": ["192.0.2.13"], "pod_cidr": "10.200.7.0/24"},
+}
+
+
+@pytest.fixture(name="action", scope="module")
+def load_action() -> ModuleType:
+    path = ROOT / "roles/network_plan/action_plugins/network_plan.py"
+    specification = importlib.util.spec_from_file_location("network_plan_action", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(name="inventory")
+def write_inventory(tmp_path: Path) -> Path:
+    groups = {"kube_control_plane": {"node-a": {}}, "etcd": {"node-a": {}}, "kube_node": HOSTS}
+    children = {group: {"hosts": hosts} for group, hosts in groups.items()}
+    path = tmp_path / "hosts.yml"
+    path.write_text(yaml.safe_dump({"all": {"children": {"k8s_cluster": {"children": children}}}}))
+    return path
+
+
+def run(inventory: Path, *arguments: str) -> tuple[int, str]:
+    """Run the playbook; no host of the inventory exists, so that any contact would fail."""
+    playbook = inventory.parent / "plan.yml"
+    playbook.write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "hosts": "k8s_cluster",
+                    "gather_facts": False,
+                    "roles": [{"role": "network_plan", "run_once": True}],
+                    "tasks": [
+                        {
+                            "ansible.builtin.copy": {
+                                "dest": f"{inventory.parent}/{{{{ inventory_hostname }}}}.json",
+                                "content": "{{ network_plan | to_json }}",
+                                "mode": "0600",
+                            },
+                            "delegate_to": "localhost",
+                            "connection": "local",
+                            "check_mode": False,
+                            "diff": False,
+                        }
+                    ],
+                }
+            ]
+        )
+    )
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            str(inventory),
+            str(playbook),
+            *arguments,
+        ],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_limited_run_plans_everybody_and_remembers(inventory: Path) -> None:
+    code, output = run(
+        inventory, "--limit", "node-b,node-c", "--diff", "-e", "ansible_python_interpreter=" + sys.executable
+    )
+    assert code == 0, output
+    plan = json.loads((inventory.parent / "node-c.json").read_text())
+    assert {name: (node["addresses"], node["pod_cidrs"]) for name, node in plan["nodes"].items()} == {
+        "node-a": (["192.0.2.11"], ["10.200.0.0/24"]),
+        "node-b": (["192.0.2.12"], ["10.200.1.0/24"]),
+        "node-c": (["192.0.2.13"], ["10.200.7.0/24"]),
+    }
+    assert plan["nodes"]["node-a"]["groups"] == ["etcd", "kube_control_plane", "kube_node"]
+    assert (inventory.parent / "node-b.json").read_text() == (inventory.parent / "node-c.json").read_text()
+    allocations = (inventory.parent / "network_allocations.yml").read_text()
+    assert "  node-b: [10.200.1.0/24]\n" in allocations
+    assert "+  node-b: [10.200.1.0/24]\n" in output
+
+
+def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: Path) -> None:
+    code, output = run(
+        inventory,
+        "--check",
+        "-e",
+        '{"network_plan_pod_cidrs": ["10.32.0.0/16"], "network_plan_max_pods": 300}',
+    )
+    assert code == 2, output
+    assert "Task failed: the network cannot be planned, 3 findings:\n- [allocation-outside]" in output
+    assert "Traceback" not in output
+    assert not (inventory.parent / "network_allocations.yml").exists()
+
+
+def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: ModuleType) -> None:
+    hostvars = {
+        "b": {"ansible_host": "192.0.2.2", "seen": {"hostname": "b"}},
+        "a": {"node_address": "192.0.2.1", "node_name": "first", "pod_cidr": "10.200.0.0/24"},
+        "192.0.2.3": {},
+    }
+    groups = {
+        "k8s_cluster": ["b"],
+        "etcd": ["a"],
+        "kube_control_plane": ["a"],
+        "kube_node": ["b", "192.0.2.3"],
+    }
+    assert action.inventory_hosts(groups, hostvars, "seen") == [
+        {
+            "inventory_name": "192.0.2.3",
+            "node_name": None,
+            "addresses": "192.0.2.3",
+            "groups": ["kube_node"],
+            "pod_cidr": None,
+            "facts": None,
+        },
+        {
+            "inventory_name": "a",
+            "node_name": "first",
+            "addresses": "192.0.2.1",
+            "groups": ["etcd", "kube_control_plane"],
+            "pod_cidr": "10.200.0.0/24",
+            "facts": None,
+        },
+        {
+            "inventory_name": "b",
+            "node_name": None,
+            "addresses": "192.0.2.2",
+            "groups": ["kube_node"],
+            "pod_cidr": None,
+            "facts": {"hostname": "b"},
+        },
+    ]
+
+
+def test_an_inventory_without_a_cluster_is_refused(action: ModuleType) -> None:
+    with pytest.raises(
+        FlatnetError, match="the inventory has no host in k8s_cluster; put the hosts into the groups"
+    ):
+        action.inventory_hosts({"all": ["x"]}, {"x": {}}, "seen")

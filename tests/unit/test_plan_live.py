@@ -1,0 +1,186 @@
+from typing import Any
+
+import pytest
+from plan_cases import FLANNEL, HOSTS, KUBENET, findings, host, prepare, with_facts
+
+from flatnet.plan import Settings
+
+UNDERLAY = {"name": "eth0", "mtu": 1500, "addresses": ["192.0.2.11/24", "fe80::1/64"], "kind": "veth"}
+DEFAULT = {"destination": "default", "gateway": "192.0.2.1", "device": "eth0", "protocol": "static"}
+LINK = {"destination": "192.0.2.0/24", "gateway": None, "device": "eth0", "protocol": "kernel"}
+
+
+def interface(name: str, *addresses: str, mtu: int = 1500) -> dict[str, Any]:
+    return {"name": name, "mtu": mtu, "addresses": list(addresses), "kind": "bridge"}
+
+
+def route(destination: str, device: str, protocol: str = "kernel") -> dict[str, Any]:
+    return {"destination": destination, "gateway": None, "device": device, "protocol": protocol}
+
+
+def live(
+    interfaces: list[dict[str, Any]] | None = None, routes: list[dict[str, Any]] | None = None, **more: object
+) -> list[Any]:
+    facts = {"interfaces": [UNDERLAY, *(interfaces or [])], "routes": [DEFAULT, LINK, *(routes or [])]}
+    return [with_facts(HOSTS[0], **(facts | more)), *HOSTS[1:]]
+
+
+def test_a_clean_host_is_accepted() -> None:
+    assert prepare(some=live()).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "routes", "contract"),
+    [
+        ([interface("cbr0", "10.200.0.1/24")], [route("10.200.0.0/24", "cbr0")], KUBENET),
+        ([interface("cni0", "10.200.0.1/24")], [route("10.200.0.0/24", "cni0")], FLANNEL),
+        ([], [route("10.200.1.0/24", "eth0", "157")], KUBENET),
+        ([interface("flannel.1", "10.200.0.0/32")], [route("10.200.1.0/24", "flannel.1", "boot")], FLANNEL),
+        ([interface("kube-ipvs0", "10.32.0.1/32")], [route("10.32.0.1", "kube-ipvs0")], KUBENET),
+    ],
+    ids=["bridge of kubenet", "bridge of flannel", "static route", "tunnel", "service addresses"],
+)
+def test_what_we_deployed_ourselves_is_accepted(
+    interfaces: list[dict[str, Any]], routes: list[dict[str, Any]], contract: dict[str, Any]
+) -> None:
+    assert prepare(some=live(interfaces, routes), contract=contract).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "routes", "place", "mine"),
+    [
+        ([interface("docker0", "10.200.7.1/24")], [], "docker0 has 10.200.7.1/24", "pod_cidrs 10.200.0.0/16"),
+        ([interface("cbr0", "10.200.1.1/24")], [], "cbr0 has 10.200.1.1/24", "pod_cidrs 10.200.0.0/16"),
+        ([interface("eth1", "10.32.0.77/32")], [], "eth1 has 10.32.0.77/32", "service_cidrs 10.32.0.0/24"),
+        (
+            [],
+            [route("10.200.1.0/24", "tun0")],
+            "route to 10.200.1.0/24 through tun0",
+            "pod_cidrs 10.200.0.0/16",
+        ),
+        (
+            [],
+            [route("10.200.1.0/24", "cbr0")],
+            "route to 10.200.1.0/24 through cbr0",
+            "pod_cidrs 10.200.0.0/16",
+        ),
+        (
+            [],
+            [route("10.200.0.0/15", "x", "157")],
+            "route to 10.200.0.0/15 through x",
+            "pod_cidrs 10.200.0.0/16",
+        ),
+        (
+            [],
+            [route("10.32.0.0/16", "tun0")],
+            "route to 10.32.0.0/16 through tun0",
+            "service_cidrs 10.32.0.0/24",
+        ),
+    ],
+)
+def test_what_others_have_in_our_networks_is_refused(
+    interfaces: list[dict[str, Any]], routes: list[dict[str, Any]], place: str, mine: str
+) -> None:
+    assert findings(some=live(interfaces, routes)) == [
+        f"[live-overlap] node-a: {place}: it overlaps {mine}. Fix: move {mine.split()[0]} to a free network, "
+        "or remove this from the host if it is left over."
+    ]
+
+
+def test_interfaces_that_the_contract_names_are_ours_within_the_plan() -> None:
+    contract = KUBENET | {"ipam": "backend", "interfaces": ["weave"]}
+    some = live([interface("weave", "10.200.64.0/16")], [route("10.200.0.0/16", "weave")])
+    assert prepare(some=some, contract=contract).warnings == []
+    assert len(findings(some=some, contract=contract | {"interfaces": []})) == 2
+
+
+def test_an_address_that_no_interface_has_is_refused() -> None:
+    assert findings(some=[with_facts(HOSTS[0], interfaces=[interface("eth0", "192.0.2.99/24")])]) == [
+        "[node-address-elsewhere] node-a: address 192.0.2.11: no interface of the host has it, "
+        "so the kubelet would refuse it. Fix: set node_address to an address of the host."
+    ]
+
+
+def test_a_missing_kernel_feature_is_refused_by_name_and_an_unprobed_one_is_not() -> None:
+    some = live(kernel_features={"bridge": True, "vxlan": False})
+    assert prepare(some=some).warnings == []
+    assert findings(some=some, contract=FLANNEL) == [
+        "[kernel-feature] node-a: kernel feature vxlan: "
+        "backend flannel needs it and the host's kernel has it not. "
+        "Fix: install or load the kernel module vxlan, or choose something that does without."
+    ]
+
+
+@pytest.mark.parametrize(("mode", "feature"), [("ipvs", "ip_vs"), ("nftables", "nftables")])
+def test_a_mode_of_kube_proxy_needs_its_kernel_feature(mode: str, feature: str) -> None:
+    some = live(kernel_features={feature: False})
+    assert prepare(Settings(kube_proxy_mode="iptables"), some).warnings == []
+    assert findings(Settings(kube_proxy_mode=mode), some)[0].startswith(
+        f"[kernel-feature] node-a: kernel feature {feature}: kube_proxy_mode {mode} needs it"
+    )
+
+
+def mtu_of(*facts: dict[str, Any], setting: int | None = None) -> tuple[int, int]:
+    some = [with_facts(one, **fact) for one, fact in zip(HOSTS, facts, strict=False)]
+    plan = prepare(Settings(underlay_mtu=setting), some, FLANNEL).plan
+    return plan["underlay_mtu"], plan["mtu"]
+
+
+def facts_with_mtu(address: str, mtu: int, other: int = 1500) -> dict[str, Any]:
+    return {"interfaces": [interface("lo", "127.0.0.1/8", mtu=other), interface("eth0", address, mtu=mtu)]}
+
+
+def test_the_underlay_mtu_is_the_smallest_of_the_interfaces_with_the_node_addresses() -> None:
+    one, two = facts_with_mtu("192.0.2.11/24", 9000, 600), facts_with_mtu("192.0.2.12/24", 1400, 600)
+    assert mtu_of(one, two) == (1400, 1350)
+    assert mtu_of(one) == (9000, 8950)
+
+
+def test_without_facts_the_underlay_mtu_is_1500() -> None:
+    assert prepare(contract=FLANNEL).plan["underlay_mtu"] == 1500
+
+
+def test_the_default_route_tells_the_interface_when_no_address_does() -> None:
+    facts = {"interfaces": [interface("lo", mtu=65536), interface("eth0", mtu=1420)], "routes": [DEFAULT]}
+    assert mtu_of(facts) == (1420, 1370)
+
+
+def test_a_setting_above_what_a_host_carries_is_refused_and_one_below_is_kept() -> None:
+    some = [with_facts(HOSTS[0], **facts_with_mtu("192.0.2.11/24", 1400))]
+    assert findings(Settings(underlay_mtu=1500), some) == [
+        "[underlay-mtu] underlay_mtu 1500: eth0 of node-a carries 1400 bytes only. "
+        "Fix: lower it to 1400, leave it out, or raise the MTU of that interface."
+    ]
+    assert prepare(Settings(underlay_mtu=1300), some).plan["underlay_mtu"] == 1300
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"interfaces": "eth0"}, "facts, interfaces: 'eth0' is not a mapping"),
+        (
+            {"interfaces": [interface("eth0", "192.0.2.11/24", "x")]},
+            "facts, interface eth0: 'x' is not a network",
+        ),
+        ({"routes": [{"destination": "nowhere"}]}, "facts, routes: 'nowhere' is not an IP address"),
+        ({"routes": [5]}, "facts, routes: 5 is not a mapping"),
+    ],
+)
+def test_facts_that_cannot_be_read_are_refused(facts: dict[str, Any], line: str) -> None:
+    assert findings(some=[with_facts(HOSTS[0], **facts)]) == [
+        f"[facts-format] node-a: {line}. Fix: run preflight again."
+    ]
+
+
+def test_an_ipv6_default_route_and_host_routes_are_understood() -> None:
+    routes = [
+        {"destination": "default", "gateway": "fe80::1", "device": "eth0", "protocol": "ra"},
+        {"destination": "::/0", "gateway": "fe80::1", "device": "eth0", "protocol": "ra"},
+        {"destination": "2001:db8::5", "gateway": "fe80::1", "device": "eth0", "protocol": "ra"},
+        {"destination": "203.0.113.7", "gateway": "192.0.2.1", "device": "eth0", "protocol": "static"},
+    ]
+    assert prepare(some=live(routes=routes)).warnings == []
+
+
+def test_hosts_without_facts_are_not_judged() -> None:
+    assert prepare(some=[host("x", "192.0.2.1", groups=HOSTS[0].groups)], contract=FLANNEL).warnings == []
