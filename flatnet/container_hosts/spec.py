@@ -1,0 +1,150 @@
+"""What to create: the hosts of one cluster, read from the inventory that Ansible reads."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flatnet.container_hosts.commands import run
+from flatnet.errors import FlatnetError
+
+GROUP = "k8s_cluster"
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# The prefix is the name of a network interface too: at most 15 bytes (IFNAMSIZ, linux/if.h).
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,14}")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host: its name in the inventory and its addresses with prefix length, in family order."""
+
+    name: str
+    interfaces: tuple[Interface, ...]
+
+    @property
+    def address(self) -> str:
+        """Return the address under which this machine reaches the host."""
+        return str(self.interfaces[0].ip)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts that share one underlay; subnets: one network per family."""
+
+    prefix: str
+    subnets: tuple[Network, ...]
+    hosts: tuple[Host, ...]
+
+    @property
+    def controller_interfaces(self) -> tuple[Interface, ...]:
+        """Return the addresses of this machine on the underlay: the first of each subnet."""
+        return tuple(ipaddress.ip_interface(f"{subnet[1]}/{subnet.prefixlen}") for subnet in self.subnets)
+
+    def container(self, host: Host) -> str:
+        """Return the name of the container, and of the network namespace, of `host`."""
+        return f"{self.prefix}.{host.name}"
+
+
+def check_prefix(prefix: str) -> str:
+    """Return `prefix`; FlatnetError when no network interface can have that name."""
+    if not _PREFIX.fullmatch(prefix):
+        raise FlatnetError(
+            f"container_hosts_prefix {prefix!r} is no usable name: take 1 to 15 lower-case letters, digits "
+            "and hyphens, a letter first"
+        )
+    return prefix
+
+
+def make_cluster(prefix: str, subnets: Sequence[str], hosts: Mapping[str, Sequence[str]]) -> Cluster:
+    """Return the cluster that these values mean; hosts: name -> addresses without prefix length.
+
+    Raises FlatnetError for a name that Linux refuses, an address outside the subnets, on this machine's
+    own address or given twice.
+    """
+    check_prefix(prefix)
+    networks = tuple(_network(subnet) for subnet in subnets)
+    if not networks or not hosts:
+        raise FlatnetError(f"cluster {prefix} needs at least one subnet and one host")
+    taken = {str(network[1]): f"this machine's own address on {network}" for network in networks}
+    members = []
+    for name, addresses in sorted(hosts.items()):
+        if not _HOST_NAME.fullmatch(name):
+            raise FlatnetError(f"host {name!r}: a host name has lower-case letters, digits and hyphens only")
+        if not addresses:
+            raise FlatnetError(f"host {name} has no address: set ansible_host")
+        interfaces = tuple(_interface(name, address, networks) for address in addresses)
+        for interface in interfaces:
+            if owner := taken.get(str(interface.ip)):
+                raise FlatnetError(f"host {name}: {interface.ip} is {owner} already; choose a free address")
+            taken[str(interface.ip)] = f"the address of {name}"
+        members.append(Host(name, interfaces))
+    return Cluster(prefix, networks, tuple(members))
+
+
+def cluster_of_inventory(data: Mapping[str, Any]) -> Cluster:
+    """Return the cluster in what `ansible-inventory --list` printed.
+
+    The hosts of group k8s_cluster, with container_hosts_prefix and container_hosts_subnets as variables of
+    theirs and node_addresses, node_address or ansible_host as addresses.
+    """
+    variables: Mapping[str, Mapping[str, Any]] = data.get("_meta", {}).get("hostvars", {})
+    names = _members(data, GROUP)
+    if not names:
+        raise FlatnetError(f"the inventory has no host in group {GROUP}")
+    shared = variables.get(min(names), {})
+    for key in ("container_hosts_prefix", "container_hosts_subnets"):
+        if key not in shared:
+            raise FlatnetError(
+                f"the inventory sets no {key} for group {GROUP}: it is not an inventory of container hosts"
+            )
+    hosts = {name: _addresses(variables.get(name, {})) for name in names}
+    return make_cluster(shared["container_hosts_prefix"], shared["container_hosts_subnets"], hosts)
+
+
+def read_inventory(sources: Sequence[Path]) -> Cluster:
+    """Return the cluster of these inventory sources; where they disagree the later one holds."""
+    program = Path(sys.executable).with_name("ansible-inventory")
+    arguments = [f"--inventory={source}" for source in sources]
+    return cluster_of_inventory(json.loads(run([str(program), "--list", *arguments])))
+
+
+def _members(data: Mapping[str, Any], group: str) -> set[str]:
+    entry = data.get(group, {})
+    below = [_members(data, child) for child in entry.get("children", ())]
+    return set(entry.get("hosts", ())).union(*below)
+
+
+def _addresses(variables: Mapping[str, Any]) -> list[str]:
+    several = variables.get("node_addresses")
+    if several:
+        return [str(address) for address in several]
+    one = variables.get("node_address") or variables.get("ansible_host")
+    return [str(one)] if one else []
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as problem:
+        raise FlatnetError(f"container_hosts_subnets: {problem}; write it like 192.0.2.0/24") from problem
+
+
+def _interface(name: str, text: str, networks: Sequence[Network]) -> Interface:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as problem:
+        raise FlatnetError(f"host {name}: {problem}; set ansible_host to an IP address") from problem
+    for network in networks:
+        if address in network:
+            return ipaddress.ip_interface(f"{address}/{network.prefixlen}")
+    listed = ", ".join(map(str, networks))
+    raise FlatnetError(f"host {name}: {address} is outside of container_hosts_subnets ({listed})")

@@ -1,0 +1,159 @@
+"""The network between the hosts, made of one bridge in a namespace of its own.
+
+Frames between hosts never enter this machine's own network namespace. So its firewall, its forwarding and
+its bridge-nf-call settings have no say over them, none of these is changed for them, and nothing on the way
+translates an address: what a host sends from a pod's address arrives from that address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from flatnet.container_hosts.commands import run
+from flatnet.container_hosts.spec import Cluster, Host, Interface
+from flatnet.errors import FlatnetError
+
+NAMESPACES = Path("/run/netns")
+_BRIDGE = "bridge"
+
+
+def port(host: Host) -> str:
+    """Return the name of the bridge's port to `host`: from its address, at most 15 bytes long."""
+    return f"port-{int(host.interfaces[0].ip) & 0xFFFFFFFF:08x}"
+
+
+def hardware_address(host: Host) -> str:
+    """Return the MAC address of `host`: locally administered, and the same whenever the host is made anew.
+
+    With another one, neighbours would send to the old one until their cache expires, some ten seconds.
+    """
+    last = (int(host.interfaces[0].ip) & 0xFFFFFFFF).to_bytes(4, "big")
+    return ":".join(f"{octet:02x}" for octet in b"\x02\x00" + last)
+
+
+def host_commands(cluster: Cluster, host: Host) -> tuple[list[str], list[str]]:
+    """Return the lines for `ip -batch`: in the namespace of the bridge, and in the namespace of `host`."""
+    peer = f"name eth0 address {hardware_address(host)} netns {cluster.container(host)}"
+    outside = [
+        f"link add {port(host)} type veth peer {peer}",
+        f"link set {port(host)} master {_BRIDGE} up",
+    ]
+    inside = ["link set lo up"]
+    inside += [f"address add {interface} dev eth0{_ready(interface)}" for interface in host.interfaces]
+    inside += ["link set eth0 up"]
+    gateways = {interface.version: interface.ip for interface in cluster.controller_interfaces}
+    inside += [
+        f"route add default via {gateways[version]} dev eth0"
+        for version in sorted({interface.version for interface in host.interfaces})
+    ]
+    return outside, inside
+
+
+def ensure_bridge(cluster: Cluster) -> None:
+    """Make the bridge and this machine's link to it, unless they are there.
+
+    The namespace of the bridge and the link carry the prefix as their name. Raises FlatnetError when an
+    interface of another owner has that name, or when this machine uses a part of a subnet already.
+    """
+    name = cluster.prefix
+    wanted = [str(interface) for interface in cluster.controller_interfaces]
+    present = interface_addresses(name)
+    if (NAMESPACES / name).exists():
+        if present is not None and set(wanted) <= set(present):
+            return
+        raise FlatnetError(
+            f"the hosts of {name} are on another subnet: this machine is {', '.join(present or ['nobody'])} "
+            f"there, not {', '.join(wanted)}; destroy {name} first"
+        )
+    if present is not None:
+        raise FlatnetError(
+            f"this machine has a network interface {name} that is not ours; choose another "
+            "container_hosts_prefix"
+        )
+    _refuse_overlap(cluster)
+    run(["ip", "netns", "add", name])
+    try:
+        _batch([f"link add {_BRIDGE} type bridge", f"link set {_BRIDGE} up"], name)
+        _batch([f"link add {name} type veth peer name controller netns {name}"])
+        _batch([f"link set controller master {_BRIDGE} up"], name)
+        ours = [
+            f"address add {interface} dev {name}{_ready(interface)}"
+            for interface in cluster.controller_interfaces
+        ]
+        _batch([*ours, f"link set {name} up"])
+    except BaseException:
+        remove(name)
+        raise
+
+
+def ensure_host(cluster: Cluster, host: Host) -> bool:
+    """Give `host` a namespace connected to the bridge; return whether anything had to be made."""
+    name = cluster.container(host)
+    if (NAMESPACES / name).exists():
+        present = interface_addresses("eth0", name)
+        if present is not None and {str(interface) for interface in host.interfaces} <= set(present):
+            return False
+        run(["ip", "netns", "delete", name])
+    # A host that still runs keeps its old namespace alive, and with it the port.
+    with contextlib.suppress(FlatnetError):
+        run(["ip", "-netns", cluster.prefix, "link", "delete", port(host)])
+    outside, inside = host_commands(cluster, host)
+    run(["ip", "netns", "add", name])
+    try:
+        _batch(outside, cluster.prefix)
+        _batch(inside, name)
+    except BaseException:
+        run(["ip", "netns", "delete", name])
+        raise
+    return True
+
+
+def interface_addresses(interface: str, inside: str | None = None) -> list[str] | None:
+    """Return the addresses of `interface` as `address/length`, None when there is no such interface."""
+    where = ["-netns", inside] if inside else []
+    try:
+        data = json.loads(run(["ip", *where, "-json", "address", "show", "dev", interface]))
+    except FlatnetError:
+        return None
+    return [f"{entry['local']}/{entry['prefixlen']}" for entry in data[0]["addr_info"]]
+
+
+def remove(prefix: str) -> bool:
+    """Remove every namespace of cluster `prefix` and this machine's link; return whether any was there."""
+    # No prefix holds a dot, so `<prefix>.` begins the name of no other cluster's namespace.
+    names = [name for name in present_namespaces() if name == prefix or name.startswith(f"{prefix}.")]
+    for name in names:
+        if name == prefix:
+            # The kernel takes a namespace apart after `ip` has returned; our end must be gone by then.
+            with contextlib.suppress(FlatnetError):
+                run(["ip", "link", "delete", prefix])
+        run(["ip", "netns", "delete", name])
+    return bool(names)
+
+
+def present_namespaces() -> list[str]:
+    """Return the names of this machine's network namespaces, sorted."""
+    return sorted(path.name for path in NAMESPACES.iterdir()) if NAMESPACES.is_dir() else []
+
+
+def _ready(interface: Interface) -> str:
+    # Nobody else is on this bridge, so waiting for duplicate address detection only costs a second.
+    return " nodad" if interface.version == 6 else ""
+
+
+def _refuse_overlap(cluster: Cluster) -> None:
+    for subnet in cluster.subnets:
+        # `root` selects the routes that lie inside the subnet.
+        inside = json.loads(run(["ip", f"-{subnet.version}", "-json", "route", "show", "root", str(subnet)]))
+        for route in inside:
+            raise FlatnetError(
+                f"this machine reaches {route['dst']} over {route.get('dev', 'another network')}, which lies "
+                f"in container_hosts_subnets {subnet}; choose another subnet"
+            )
+
+
+def _batch(lines: list[str], inside: str | None = None) -> None:
+    where = ["-netns", inside] if inside else []
+    run(["ip", *where, "-batch", "-"], stdin="\n".join(lines) + "\n")
