@@ -1,0 +1,237 @@
+#!/usr/bin/python
+"""Keep Kubernetes objects as defined, and wait for what comes of them; thin adapter over flatnet_objects."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.flatnet_objects.errors import ObjectsError
+from ansible.module_utils.flatnet_objects.run import run
+
+DOCUMENTATION = r"""
+---
+module: cluster_objects
+short_description: Keep Kubernetes objects as defined, and wait for what comes of them
+description:
+  - Applies objects server-side over HTTPS with a client certificate, or removes them.
+  - Needs nothing but Python 3.9 on the host that it runs on, which is usually a control-plane host.
+  - What others need comes first, namespaces and custom kinds before service accounts, rights and workloads.
+    Removal goes the other way round.
+  - A change is one of the object as the API server stores it, without status and bookkeeping.
+options:
+  server:
+    description: URL of the API server, such as V(https://127.0.0.1:6443).
+    type: str
+    required: true
+  ca:
+    description: File, on the host, with the CA that issued the certificate of the API server.
+    type: path
+    required: true
+  certificate:
+    description: File, on the host, with the client certificate.
+    type: path
+    required: true
+  key:
+    description: File, on the host, with the private key of the client certificate.
+    type: path
+    required: true
+  objects:
+    description:
+      - The definitions, each with C(apiVersion), C(kind) and C(metadata.name). Lists are opened.
+      - With O(state=absent), only these three and the namespace matter.
+    type: list
+    elements: dict
+    default: []
+  state:
+    description: Whether the objects shall exist.
+    type: str
+    choices: [present, absent]
+    default: present
+  field_manager:
+    description: Name under which the API server records the fields that the definitions set.
+    type: str
+    default: flatnet
+  propagation:
+    description:
+      - Whether what a removed object owns is removed after it (V(background)), before it (V(foreground)),
+        or kept (V(orphan)).
+    type: str
+    choices: [background, foreground, orphan]
+    default: background
+  wait_ready_seconds:
+    description: Seconds to wait first for the API server to be ready. V(0) takes it to be.
+    type: int
+    default: 0
+  wait_gone_seconds:
+    description: Seconds to wait for removed objects to be gone. V(0) does not wait.
+    type: int
+    default: 0
+  wait_for_nodes:
+    description: Nodes that have to be registered and Ready in the end.
+    type: dict
+    suboptions:
+      names:
+        description: Their names.
+        type: list
+        elements: str
+        required: true
+      seconds:
+        description: Seconds to wait at most.
+        type: int
+        default: 120
+  wait_for_pods:
+    description:
+      - Pods that have to be Ready in the end.
+      - The Deployments, DaemonSets and StatefulSets among O(objects) in the same namespace replace their old
+        pods first.
+    type: dict
+    suboptions:
+      namespace:
+        description: Their namespace.
+        type: str
+        required: true
+      label_selector:
+        description: Selector that fits them, such as V(k8s-app=kube-dns).
+        type: str
+        required: true
+      count:
+        description: How many there are at least. Left out, there is at least one.
+        type: int
+      seconds:
+        description: Seconds to wait at most.
+        type: int
+        default: 120
+  return_pods:
+    description: Pods to return in the end.
+    type: dict
+    suboptions:
+      namespace:
+        description: Their namespace.
+        type: str
+        required: true
+      label_selector:
+        description: Selector that fits them; empty for all pods of the namespace.
+        type: str
+        default: ""
+attributes:
+  check_mode:
+    support: full
+    description:
+      - The API server tries each change without storing it. Nothing is waited for.
+      - An API server that does not exist yet is taken for an empty one, with a warning.
+  diff_mode:
+    support: full
+    description: Values of Secrets are hidden.
+author:
+  - flatnet
+"""
+
+EXAMPLES = r"""
+---
+- name: Run the probes on every node
+  cluster_objects:
+    server: https://127.0.0.1:6443
+    ca: /etc/kubernetes/pki/ca.crt
+    certificate: /etc/kubernetes/pki/admin.crt
+    key: /etc/kubernetes/pki/admin.key
+    wait_ready_seconds: 60
+    objects:
+      - apiVersion: v1
+        kind: Namespace
+        metadata: {name: probes}
+      - "{{ probe_daemon_set }}"
+    wait_for_pods: {namespace: probes, label_selector: app=probe, count: 3, seconds: 60}
+    return_pods: {namespace: probes, label_selector: app=probe}
+  register: probes
+
+- name: Remove them
+  cluster_objects:
+    server: https://127.0.0.1:6443
+    ca: /etc/kubernetes/pki/ca.crt
+    certificate: /etc/kubernetes/pki/admin.crt
+    key: /etc/kubernetes/pki/admin.key
+    state: absent
+    objects:
+      - {apiVersion: v1, kind: Namespace, metadata: {name: probes}}
+    wait_gone_seconds: 60
+"""
+
+RETURN = r"""
+---
+changes:
+  description: The objects that changed (in check mode, would), in the order of changing them.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{object: Deployment kube-system/coredns, action: created}]
+pods:
+  description: The pods that O(return_pods) asks for, by name.
+  type: list
+  elements: dict
+  returned: when O(return_pods) is given
+  sample:
+    - name: probe-x7k2p
+      namespace: probes
+      uid: 6c1b2c3e-8a51-4c4f-9d0b-5d0c8b1f7a10
+      node: node1
+      ip: 10.200.0.5
+      ips: [10.200.0.5]
+      labels: {app: probe}
+      ready: true
+"""
+
+# no_log False: these are paths of files, and file names.
+ARGUMENTS = {
+    "server": {"type": "str", "required": True},
+    "ca": {"type": "path", "required": True},
+    "certificate": {"type": "path", "required": True},
+    "key": {"type": "path", "required": True, "no_log": False},
+    "objects": {"type": "list", "elements": "dict", "default": []},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "field_manager": {"type": "str", "default": "flatnet"},
+    "propagation": {
+        "type": "str",
+        "choices": ["background", "foreground", "orphan"],
+        "default": "background",
+    },
+    "wait_ready_seconds": {"type": "int", "default": 0},
+    "wait_gone_seconds": {"type": "int", "default": 0},
+    "wait_for_nodes": {
+        "type": "dict",
+        "options": {
+            "names": {"type": "list", "elements": "str", "required": True},
+            "seconds": {"type": "int", "default": 120},
+        },
+    },
+    "wait_for_pods": {
+        "type": "dict",
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "label_selector": {"type": "str", "required": True},
+            "count": {"type": "int"},
+            "seconds": {"type": "int", "default": 120},
+        },
+    },
+    "return_pods": {
+        "type": "dict",
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "label_selector": {"type": "str", "default": ""},
+        },
+    },
+}
+
+
+def main() -> None:
+    """Run as a module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = run(module.params, check=module.check_mode, diff=module._diff)
+    except ObjectsError as error:
+        module.fail_json(msg=str(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""One run of the cluster_objects module, from its parameters to its result."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .apply import Applier, Change
+from .client import Client
+from .definitions import normalised, ordered
+from .discovery import Discovery, Reference
+from .errors import MissingCredentialsError, UnreachableError
+from .pods import summaries
+from .rollout import wait_for_pods
+from .wait import wait_for_nodes, wait_until_gone, wait_until_ready
+
+
+def run(parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
+    """Do what the parameters ask for and return the result. Raises ObjectsError.
+
+    In a check nothing is stored and nothing is waited for, and an API server that does not exist yet is taken
+    for an empty one, so that a check of the first run works.
+    """
+    try:
+        client = Client(parameters["server"], parameters["ca"], parameters["certificate"], parameters["key"])
+        if check:
+            client.text("/readyz")
+        elif parameters["wait_ready_seconds"]:
+            wait_until_ready(client, parameters["wait_ready_seconds"])
+    except (UnreachableError, MissingCredentialsError) as error:
+        if not check:
+            raise
+        return _without_a_server(parameters, str(error), diff=diff)
+    try:
+        return _run(client, parameters, check=check, diff=diff)
+    finally:
+        client.close()
+
+
+def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
+    discovery = Discovery(client)
+    applier = Applier(client, discovery, parameters["field_manager"], check=check)
+    objects = ordered(parameters["objects"])
+    if parameters["state"] == "absent":
+        changes, leaving = applier.remove(objects, parameters["propagation"].capitalize())
+        seconds = parameters["wait_gone_seconds"]
+        if seconds and not check:
+            wait_until_gone(client, discovery, leaving, time.monotonic() + seconds, seconds)
+    else:
+        changes = applier.apply(objects)
+    result = _result(changes, diff=diff)
+    if not check:
+        _wait(client, discovery, objects, parameters)
+    pods = parameters["return_pods"]
+    if pods:
+        result["pods"] = summaries(client, pods["namespace"], pods["label_selector"])
+    return result
+
+
+def _wait(
+    client: Client, discovery: Discovery, objects: list[dict[str, Any]], parameters: dict[str, Any]
+) -> None:
+    nodes, pods = parameters["wait_for_nodes"], parameters["wait_for_pods"]
+    if nodes:
+        wait_for_nodes(client, nodes["names"], nodes["seconds"])
+    if pods:
+        wait_for_pods(client, discovery, objects if parameters["state"] == "present" else [], pods)
+
+
+def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) -> dict[str, Any]:
+    changes = []
+    if parameters["state"] == "present":
+        for item in ordered(parameters["objects"]):
+            metadata = item["metadata"]
+            namespace, name = metadata.get("namespace", ""), metadata["name"]
+            reference = Reference(item["apiVersion"], item["kind"], namespace, name)
+            changes.append(Change(reference, "created", None, normalised(item)))
+    result = _result(changes, diff=diff)
+    result["warnings"] = [f"{reason}: taken for an API server without any objects"]
+    if parameters["return_pods"]:
+        result["pods"] = []
+    return result
+
+
+def _result(changes: list[Change], *, diff: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "changed": bool(changes),
+        "changes": [{"object": str(change.reference), "action": change.action} for change in changes],
+    }
+    if diff:
+        result["diff"] = [change.difference() for change in changes]
+    return result
