@@ -206,7 +206,7 @@ def _nodes(
     routes = _routes(hosts, resolved, entries) if contract.routes == "plan" else []
     nodes: dict[str, Any] = {}
     for host in hosts:
-        entry = entries.get(host.node_name, {}) if "kube_node" in host.groups else {}
+        entry = entries.get(host.node_name, {})
         networks = [entry[family] for family in families if family in entry]
         # An etcd-only host is no node of the pod network; a control plane host reaches webhooks in pods.
         routed = "kube_node" in host.groups or "kube_control_plane" in host.groups

@@ -111,6 +111,18 @@ def test_overlap_and_containment_agree_with_the_standard_library(a: int, p: int,
     assert mine.contains(theirs) == other.subnet_of(one)
 
 
+def test_a_single_address_at_either_end_overlaps_and_one_beyond_does_not() -> None:
+    network = parse_network("10.200.0.0/24")
+    for text, inside in (
+        ("10.200.0.0", True),
+        ("10.200.0.255", True),
+        ("10.199.255.255", False),
+        ("10.200.1.0", False),
+    ):
+        single = parse_network(f"{text}/32")
+        assert (network.overlaps(single), single.overlaps(network), network.contains(single)) == (inside,) * 3
+
+
 def test_networks_of_different_families_never_overlap() -> None:
     assert not parse_network("0.0.0.0/0").overlaps(parse_network("::/0"))
     assert not parse_network("::/0").contains(parse_network("0.0.0.0/0"))

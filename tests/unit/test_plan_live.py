@@ -151,7 +151,10 @@ def test_a_setting_above_what_a_host_carries_is_refused_and_one_below_is_kept() 
         "[underlay-mtu] underlay_mtu 1500: eth0 of node-a carries 1400 bytes only. "
         "Fix: lower it to 1400, leave it out, or raise the MTU of that interface."
     ]
-    assert prepare(Settings(underlay_mtu=1300), some).plan["underlay_mtu"] == 1300
+    assert [prepare(Settings(underlay_mtu=mtu), some).plan["underlay_mtu"] for mtu in (1300, 1400)] == [
+        1300,
+        1400,
+    ]
 
 
 @pytest.mark.parametrize(
