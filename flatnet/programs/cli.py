@@ -144,7 +144,7 @@ def _export(options: argparse.Namespace, catalog: Catalog) -> None:
     if missing:
         raise FlatnetError(missing_message(missing))
     export_programs(found, options.directory)
-    sys.stdout.write(f"{options.directory}: {len(found)} programs for {architecture}\n")
+    sys.stdout.write(f"{options.directory}: {', '.join(found)} for {architecture}\n")
 
 
 def _architecture(options: argparse.Namespace) -> str:
