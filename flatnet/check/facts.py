@@ -84,8 +84,10 @@ class Cluster:
 def cluster_facts(
     plan: Mapping[str, Any], pods: Iterable[Json], services: Iterable[Json], nodes: Sequence[str] = ()
 ) -> Cluster:
-    """Return the facts from the plan and the Pod and Service objects of the probes' namespace.
+    """Return the facts from the plan and what cluster_objects returns about the probes.
 
+    pods: {name, uid, node, ips, labels, ready}, node being the Node object's name.
+    services: objects as the API server stores them; those of other kinds are ignored.
     nodes: inventory names to check; empty means every node of the plan.
     Raises FlatnetError when a node is not in the plan.
     """
@@ -107,41 +109,24 @@ def of_family(addresses: Iterable[str], family: str) -> str:
     return next((address for address in addresses if ip_address(address).version == version), "")
 
 
-def _pods(objects: Iterable[Json], inventory_names: Mapping[str, str]) -> dict[tuple[str, str], Pod]:
+def _pods(pods: Iterable[Json], inventory_names: Mapping[str, str]) -> dict[tuple[str, str], Pod]:
     found: dict[tuple[str, str], Pod] = {}
-    for item in objects:
-        metadata = item["metadata"]
-        role = metadata.get("labels", {}).get(ROLE_LABEL)
-        node = inventory_names.get(item.get("spec", {}).get("nodeName", ""))
-        # A pod on its way out belongs to an earlier check or an earlier image.
-        if role not in (SERVER, CLIENT, HOST) or node is None or metadata.get("deletionTimestamp"):
+    for pod in pods:
+        role = (pod.get("labels") or {}).get(ROLE_LABEL)
+        node = inventory_names.get(pod.get("node") or "")
+        if role not in (SERVER, CLIENT, HOST) or node is None:
             continue
-        status = item.get("status", {})
-        addresses = tuple(entry["ip"] for entry in status.get("podIPs") or [])
-        found[node, role] = Pod(metadata["name"], metadata["uid"], addresses, _problem(status))
+        problem = "" if pod["ready"] else str(pod.get("message") or "kubectl describe says why")
+        # Beside a ready pod, another of its kind is on its way out.
+        if (node, role) not in found or not problem:
+            found[node, role] = Pod(pod["name"], pod["uid"], tuple(pod.get("ips") or ()), problem)
     return found
-
-
-def _problem(status: Json) -> str:
-    """Return why a pod is not ready in the kubelet's words, "" when it is."""
-    if any(
-        entry["type"] == "Ready" and entry["status"] == "True" for entry in status.get("conditions") or []
-    ):
-        return ""
-    for container in status.get("containerStatuses") or []:
-        waiting = container.get("state", {}).get("waiting")
-        if waiting:
-            return ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
-    for entry in status.get("conditions") or []:
-        if entry["status"] != "True" and entry.get("message"):
-            return str(entry["message"])
-    return f"its phase is {status.get('phase', 'unknown')}"
 
 
 def _services(objects: Iterable[Json]) -> dict[str, Service]:
     found = {}
     for item in objects:
-        if item.get("kind", "Service") != "Service":
+        if item["kind"] != "Service":
             continue
         spec = item["spec"]
         addresses = spec.get("clusterIPs") or [spec["clusterIP"]]

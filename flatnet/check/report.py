@@ -103,7 +103,8 @@ def junit_text(report: Report) -> str:
                 failure = ET.SubElement(case, "failure", message=finding["cause"])
                 failure.text = f"{difference(finding)}\nLook at: {finding['look']}"
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text.decode() + "\n"
 
 
 def _count(element: ET.Element, findings: Sequence[Finding]) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from flatnet.check.model import Finding
 from flatnet.check.report import Report, difference, way
 
-# Wider matrices do not fit on a terminal; then only nodes with failures are shown.
-_NODES_SHOWN = 12
+# Wider matrices do not fit on a terminal; then only pairs with failures are shown.
+_NODES_SHOWN = 8
 _FAILURES_SHOWN = 3
 
 
@@ -33,7 +34,7 @@ def render(report: Report, width: int, *, colour: bool) -> str:
     total = report["passed"] + report["failed"]
     style = "red" if report["failed"] else "green"
     console.print(f"[{style}]{report['passed']} of {total} checks passed[/] in {report['seconds']:.1f} s")
-    return buffer.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").splitlines())
 
 
 def _classes(report: Report) -> Table:
@@ -49,7 +50,7 @@ def _classes(report: Report) -> Table:
         repeated = sum(finding["ok"] and finding["tries"] > 1 for finding in mine)
         table.add_row(
             kind,
-            f"{len(mine) - failed} / {len(mine)}",
+            f"{len(mine) - failed}/{len(mine)}",
             f"[red]{failed}[/]" if failed else "-",
             f"[yellow]{repeated}[/]" if repeated else "-",
             f"{max(finding['milliseconds'] for finding in mine):.0f} ms",
@@ -66,9 +67,9 @@ def _pairs(findings: Sequence[Finding]) -> Table:
     rows = list(dict.fromkeys(source for source, _ in cells))
     columns = list(dict.fromkeys(target for _, target in cells))
     if len(rows) > _NODES_SHOWN:
-        wrong = {name for pair, oks in cells.items() if not all(oks) for name in pair}
-        rows = [name for name in rows if name in wrong][:_NODES_SHOWN]
-        columns = [name for name in columns if name in wrong][:_NODES_SHOWN]
+        wrong = [pair for pair, oks in cells.items() if not all(oks)]
+        rows = list(dict.fromkeys(source for source, _ in wrong))[:_NODES_SHOWN]
+        columns = list(dict.fromkeys(target for _, target in wrong))[:_NODES_SHOWN]
     # Services belong to no node: last, where they do not come between the nodes.
     columns.sort(key=lambda name: name == "services")
     rows.sort(key=lambda name: name == "controller")
@@ -85,20 +86,24 @@ def _cell(oks: Sequence[bool]) -> str:
     if not oks:
         return ""
     right = sum(oks)
-    return f"[green]{right}[/]" if right == len(oks) else f"[red]{right} / {len(oks)}[/]"
+    return f"[green]{right}[/]" if right == len(oks) else f"[red]{right}/{len(oks)}[/]"
 
 
 def _print_causes(console: Console, report: Report) -> None:
     for cause in report["causes"]:
         console.print(f"[red]{escape(cause['cause'])}[/] ({cause['checks']} checks)")
-        console.print(f"  look at: {escape(cause['look'])}")
+        _print_indented(console, f"look at: {cause['look']}")
         mine = [
             finding
             for finding in report["checks"]
             if not finding["ok"] and finding["cause"] == cause["cause"]
         ]
         for finding in mine[:_FAILURES_SHOWN]:
-            console.print(f"  {escape(way(finding))}: {escape(difference(finding))}")
+            _print_indented(console, f"{way(finding)}: {difference(finding)}")
         if len(mine) > _FAILURES_SHOWN:
-            console.print(f"  and {len(mine) - _FAILURES_SHOWN} more")
+            _print_indented(console, f"and {len(mine) - _FAILURES_SHOWN} more")
         console.print()
+
+
+def _print_indented(console: Console, text: str) -> None:
+    console.print(Padding(escape(text), (0, 0, 0, 2)))

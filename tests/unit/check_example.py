@@ -1,6 +1,7 @@
 """A cluster of three nodes as the check sees it, and answers to its questions; for the tests."""
 
-import importlib.util
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,8 @@ from flatnet.check.model import Check, Json, Settings
 from flatnet.check.objects import ROLE_LABEL
 
 ROLE = Path(__file__).parents[2] / "roles" / "network_check"
-PROBE = ROLE / "library" / "network_probe.py"
+MODULE = ROLE / "library" / "network_probe.py"
+PROBE = ROLE / "module_utils" / "flatnet_probe"
 SETTINGS = Settings(image="registry.example/agnhost:1")
 
 
@@ -71,7 +73,7 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
 
 
 def pods(nodes: int = 3, *, ipv6: bool = False) -> list[Json]:
-    """Return the probes' Pod objects: server .10, client .11, host with the node's address."""
+    """Return the probes as cluster_objects does: server .10, client .11, host with the node's address."""
     return [
         pod(index, role, [address, *([f"2001:db8:{index}::{number}"] if ipv6 else [])])
         for index in range(nodes)
@@ -86,20 +88,24 @@ def pods(nodes: int = 3, *, ipv6: bool = False) -> list[Json]:
     ]
 
 
-def pod(index: int, role: str, addresses: Sequence[str], **status: object) -> Json:
-    """Return one probe's Pod object, ready unless the status says otherwise."""
-    ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+def pod(index: int, role: str, addresses: Sequence[str], problem: str = "") -> Json:
+    """Return one probe, ready unless there is a problem."""
     return {
-        "metadata": {"name": f"{role}-{index}", "uid": f"uid-{role}-{index}", "labels": {ROLE_LABEL: role}},
-        "spec": {"nodeName": f"n{index}.example"},
-        "status": {**ready, "podIPs": [{"ip": address} for address in addresses], **status},
+        "name": f"{role}-{index}",
+        "namespace": "flatnet-check",
+        "uid": f"uid-{role}-{index}",
+        "node": f"n{index}.example",
+        "ips": list(addresses),
+        "labels": {ROLE_LABEL: role},
+        "ready": not problem,
+        "message": problem,
     }
 
 
-def with_pod(index: int, role: str, addresses: Sequence[str], **status: object) -> Cluster:
+def with_pod(index: int, role: str, addresses: Sequence[str], problem: str = "") -> Cluster:
     """Return the facts of a cluster in which one probe differs from those of pods()."""
-    others = [item for item in pods() if item["metadata"]["name"] != f"{role}-{index}"]
-    return cluster_facts(plan(), [*others, pod(index, role, addresses, **status)], services())
+    others = [item for item in pods() if item["name"] != f"{role}-{index}"]
+    return cluster_facts(plan(), [*others, pod(index, role, addresses, problem)], services())
 
 
 def services(*, ipv6: bool = False) -> list[Json]:
@@ -151,11 +157,8 @@ def wrong(check: Check, observed: str = "", error: str = "", detail: str = "") -
     return {**right(check), "ok": False, "observed": observed, "error": error, "detail": detail, "tries": 5}
 
 
-def load(path: Path) -> ModuleType:
-    """Return a plugin's or module's code, which no package holds."""
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_under_test", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def load_probe(name: str) -> ModuleType:
+    """Return a module of flatnet_probe, the package that Ansible takes to the nodes."""
+    if str(PROBE.parent) not in sys.path:
+        sys.path.insert(0, str(PROBE.parent))
+    return importlib.import_module(f"flatnet_probe.{name}")

@@ -297,8 +297,7 @@ def test_hairpin_traffic_with_a_wrong_source_is_held_against_the_backends_promis
 
 
 def test_an_unready_pod_is_the_cause_of_all_that_needed_it() -> None:
-    waiting = {"state": {"waiting": {"reason": "ErrImageNeverPull"}}}
-    facts = with_pod(1, "client", [], conditions=[], containerStatuses=[waiting])
+    facts = with_pod(1, "client", [], "ErrImageNeverPull")
 
     def symptom(check: Check) -> Json | None:
         return (

@@ -196,8 +196,7 @@ def test_where_the_backend_hands_out_addresses_none_is_called_unplanned() -> Non
 
 
 def test_a_check_without_its_pod_says_why_and_the_others_are_made() -> None:
-    waiting = {"state": {"waiting": {"reason": "CreateContainerError", "message": "no such image"}}}
-    facts = with_pod(2, "server", [], conditions=[], containerStatuses=[waiting])
+    facts = with_pod(2, "server", [], "CreateContainerError: no such image")
     unmade = [check for check in checks(facts) if check["how"]["method"] == "none"]
     assert {check["how"]["reason"] for check in unmade} == {
         "pod server-2 on node-2 is not ready: CreateContainerError: no such image"
@@ -271,9 +270,8 @@ def test_a_contract_that_the_plan_cannot_keep_is_refused(name: str, message: str
 
 
 def test_pods_on_their_way_out_and_strangers_take_no_part() -> None:
-    leaving = pod(0, "server", ["10.200.0.99"])
-    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    leaving = pod(0, "server", ["10.200.0.99"], "it is being deleted")
     elsewhere = pod(9, "server", ["10.200.9.10"])
-    facts = cluster_facts(plan(), [*pods(), leaving, elsewhere], services())
+    facts = cluster_facts(plan(), [leaving, *pods(), leaving, elsewhere], services())
     assert facts.pod_address("node-0", "server", "ipv4") == "10.200.0.10"
     assert facts.ready_servers == ["server-0", "server-1", "server-2"]

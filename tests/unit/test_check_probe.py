@@ -1,20 +1,17 @@
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from check_example import PROBE, load
+from check_example import load_probe
 
 from flatnet.check.model import Json
 
-probe = load(PROBE)
+checks = load_probe("checks")
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -72,7 +69,7 @@ class _Server(ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with _Server(("127.0.0.1", 0), _Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server.server_address[1]
         server.shutdown()
@@ -81,7 +78,7 @@ def port() -> Iterator[int]:
 
 def _make(how: Json, expected: list[str], reads: str = "source", seconds: float = 0.3) -> Json:
     check = {"id": "x", "how": how, "reads": reads, "expected": expected, "family": "ipv4"}
-    result: Json = probe.run([check], attempt_seconds=0.5, deadline_seconds=seconds)[0]
+    result: Json = checks.run([check], attempt_seconds=0.5, deadline_seconds=seconds)[0]
     return result
 
 
@@ -150,8 +147,8 @@ def test_large_answers_are_compared_byte_by_byte(port: int) -> None:
     whole = _make(_dial(port, "10.200.1.10", request="echo", bytes=8000), ["8000 bytes"], "length")
     assert (whole["ok"], whole["observed"]) == (True, "8000 bytes")
     check = {"reads": "length", "how": {"bytes": 5}}
-    assert probe.observed_of("xxxx", check) == "4 bytes, damaged"
-    assert probe.observed_of("xxxxy", check) == "5 bytes, damaged"
+    assert checks.observed_of("xxxx", check) == "4 bytes, damaged"
+    assert checks.observed_of("xxxxy", check) == "5 bytes, damaged"
 
 
 def test_an_answer_that_takes_too_long_is_given_up(port: int) -> None:
@@ -169,7 +166,7 @@ def test_many_failing_checks_cost_no_more_than_one(port: int) -> None:
         "family": "ipv4",
     }
     started = time.monotonic()
-    results = probe.run([{**check, "id": str(number)} for number in range(40)], deadline_seconds=0.5)
+    results = checks.run([{**check, "id": str(number)} for number in range(40)], deadline_seconds=0.5)
     assert [result["id"] for result in results] == [str(number) for number in range(40)]
     assert time.monotonic() - started < 2
 
@@ -182,7 +179,7 @@ def test_after_the_total_time_every_check_still_gets_one_attempt(port: int) -> N
         "family": "ipv4",
     }
     many = [{**check, "id": str(number)} for number in range(6)]
-    results = probe.run(many, deadline_seconds=5, total_seconds=0, threads=1)
+    results = checks.run(many, deadline_seconds=5, total_seconds=0, threads=1)
     assert [result["tries"] for result in results] == [1] * 6
 
 
@@ -204,27 +201,6 @@ def test_data_is_judged_without_traffic() -> None:
 def test_an_expected_device_stands_for_its_address(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     address = {"family": "inet", "local": "10.200.0.10", "scope": "global"}
     links = [{"ifname": "eth0", "addr_info": [address]}]
-    monkeypatch.setattr(probe, "_run", lambda *_: json.dumps(links))
+    monkeypatch.setattr(load_probe("host"), "run_program", lambda *_: json.dumps(links))
     result = _make(_http(port, "clientip"), ["device:eth0"], seconds=0)
     assert (result["ok"], result["expected"], result["observed"]) == (False, ["10.200.0.10"], "127.0.0.1")
-
-
-def test_the_module_answers_ansible_with_results_and_evidence(port: int, tmp_path: Path) -> None:
-    check = {
-        "id": "a",
-        "how": _http(port, "clientip"),
-        "reads": "source",
-        "expected": ["127.0.0.1"],
-        "family": "ipv4",
-    }
-    arguments = tmp_path / "arguments.json"
-    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"checks": [check]}}))
-    done = subprocess.run(
-        [sys.executable, str(PROBE), str(arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(done.stdout)
-    assert (answer["changed"], answer["evidence"]) == (False, {})
-    assert [(result["id"], result["ok"]) for result in answer["results"]] == [("a", True)]

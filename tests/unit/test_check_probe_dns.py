@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from check_example import PROBE, load
+from check_example import load_probe
 
 from flatnet.check.model import Json
 
-probe = load(PROBE)
+checks = load_probe("checks")
+dns_module = load_probe("dns")
 
 
 def _make(how: Json, expected: list[str], reads: str) -> Json:
     check = {"id": "x", "how": how, "reads": reads, "expected": expected, "family": "ipv4"}
-    result: Json = probe.run([check], attempt_seconds=0.5, deadline_seconds=0)[0]
+    result: Json = checks.run([check], attempt_seconds=0.5, deadline_seconds=0)[0]
     return result
 
 
@@ -59,8 +60,8 @@ def dns() -> Iterator[dict[str, int]]:
         socketserver.ThreadingTCPServer(("127.0.0.1", 0), _DnsTcp) as tcp,
         ThreadPoolExecutor() as pool,
     ):
-        pool.submit(udp.serve_forever)
-        pool.submit(tcp.serve_forever)
+        pool.submit(udp.serve_forever, 0.05)
+        pool.submit(tcp.serve_forever, 0.05)
         yield {"udp": udp.server_address[1], "tcp": tcp.server_address[1]}
         udp.shutdown()
         tcp.shutdown()
@@ -107,7 +108,7 @@ def test_a_dns_server_that_is_not_there_refuses(transport: str) -> None:
 
 
 def test_a_query_is_laid_out_as_the_standard_says() -> None:
-    assert probe.dns_query("a.bc.", "AAAA", 0x1234) == bytes.fromhex(
+    assert dns_module.dns_query("a.bc.", "AAAA", 0x1234) == bytes.fromhex(
         "1234 0100 0001 0000 0000 0000 0161 026263 00 001c 0001"
     )
 

@@ -1,0 +1,116 @@
+"""Making checks: ask, compare, repeat until right or too late."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+
+from .answers import Json, NoAnswerError, ask_dial, ask_http
+from .dns import ask_dns
+from .host import ask_interface, global_addresses, links, pod_processes
+
+
+def _data(how: Json, seconds: float) -> str:
+    del seconds
+    return str(how["observed"])
+
+
+def _none(how: Json, seconds: float) -> str:
+    del seconds
+    raise NoAnswerError("none", how["reason"])
+
+
+METHODS: dict[str, Callable[[Json, float], str]] = {
+    "http": ask_http,
+    "dial": ask_dial,
+    "dns": ask_dns,
+    "interface": ask_interface,
+    "data": _data,
+    "none": _none,
+}
+
+
+def observed_of(answer: str, check: Json) -> str:
+    """Return the answer in the form in which the check expects it."""
+    reads = check["reads"]
+    if reads == "source":
+        host = answer.strip().rpartition(":")[0].strip("[]")
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            return answer.strip()[:200]
+    if reads == "length":
+        whole = answer == "x" * int(check["how"]["bytes"])
+        return f"{len(answer)} bytes" if whole else f"{len(answer)} bytes, damaged"
+    if reads in ("rcode", "addresses"):
+        reply = json.loads(answer)
+        if reads == "rcode" or reply["rcode"] != "NOERROR":
+            return str(reply["rcode"])
+        return ",".join(reply["addresses"]) or "no addresses"
+    return answer.strip()[:200]
+
+
+def expected_of(check: Json, seconds: float) -> list[str]:
+    """Return the expected values with those replaced that only this host can know."""
+    expected = []
+    for value in check["expected"]:
+        if value == "reference":
+            expected.append(observed_of(ask_http(check["how"]["reference"], seconds), check))
+        elif value.startswith("device:"):
+            found = [link for link in links() if link["ifname"] == value.partition(":")[2]]
+            expected += [address for link in found for address in global_addresses(link, check["family"])]
+        else:
+            expected.append(value)
+    return expected
+
+
+def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
+    """Make one check until it is right or the deadline (of time.monotonic) has passed; at least once."""
+    result: Json = {"id": check["id"], "ok": False, "tries": 0}
+    pause = 0.1
+    while True:
+        started = time.monotonic()
+        result.update(observed="", error="", detail="", expected=check["expected"])
+        try:
+            result["expected"] = expected_of(check, attempt_seconds)
+            result["observed"] = observed_of(
+                METHODS[check["how"]["method"]](check["how"], attempt_seconds), check
+            )
+            result["ok"] = result["observed"] in result["expected"]
+        except NoAnswerError as error:
+            result.update(error=error.kind, detail=str(error))
+        except (OSError, ValueError, LookupError) as error:
+            result.update(error="failed", detail=f"{type(error).__name__}: {error}")
+        now = time.monotonic()
+        result.update(milliseconds=round((now - started) * 1000, 1), tries=result["tries"] + 1)
+        # What cannot be attempted does not get better by repeating it.
+        if result["ok"] or now + pause >= deadline or check["how"]["method"] in ("none", "data"):
+            return result
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def run(
+    checks: list[Json],
+    attempt_seconds: float = 2,
+    deadline_seconds: float = 5,
+    total_seconds: float = 60,
+    threads: int = 64,
+) -> list[Json]:
+    """Make all checks, at most `threads` at a time, and return their results in the same order."""
+    if not checks:
+        return []
+    end = time.monotonic() + total_seconds
+    readers = [check["how"] for check in checks if check["how"]["method"] == "interface"]
+    processes = pod_processes({how["pod_uid"] for how in readers})
+    for how in readers:
+        how["process"] = processes.get(how["pod_uid"])
+
+    def one(check: Json) -> Json:
+        return make(check, attempt_seconds, min(time.monotonic() + deadline_seconds, end))
+
+    with ThreadPoolExecutor(max_workers=min(threads, len(checks))) as pool:
+        return list(pool.map(one, checks))
