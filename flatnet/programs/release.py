@@ -55,6 +55,7 @@ def download(
         progress.say(f"another download is running (process {holder}); waiting for it to end")
 
     with store.lock("download", waiting):
+        store.discard_unfinished()
         pending = [upstream for upstream in published if find_download(store, upstream, architecture) is None]
         total = sum(len(upstream.files(architecture)) for upstream in pending)
         position = 0

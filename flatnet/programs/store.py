@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,10 @@ class Store:
             os.close(descriptor)
 
     def discard_unfinished(self) -> None:
-        """Remove what a killed process left; only for the holder of the lock."""
+        """Remove what killed processes left; a folder that a living one fills is locked, and stays."""
         for leftover in self.root.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(OSError), _locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
 
     @contextmanager
     def new_entry(self, entry: Path, origin: Mapping[str, Any]) -> Iterator[Path]:
@@ -90,18 +91,19 @@ class Store:
         self.root.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{entry.name}-", dir=self.root))
         try:
-            yield folder
-            digests = {path.name: digest_of(path) for path in sorted(folder.iterdir())}
-            write_sums(folder, digests)
-            (folder / ORIGIN).write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n")
-            folder.chmod(0o755)
-            for path in folder.iterdir():
-                flush(path)
-            flush(folder)
-            if entry.exists():
-                shutil.rmtree(entry)
-            folder.rename(entry)
-            flush(self.root)
+            with _locked(folder):
+                yield folder
+                digests = {path.name: digest_of(path) for path in sorted(folder.iterdir())}
+                write_sums(folder, digests)
+                (folder / ORIGIN).write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n")
+                folder.chmod(0o755)
+                for path in folder.iterdir():
+                    flush(path)
+                flush(folder)
+                if entry.exists():
+                    shutil.rmtree(entry)
+                folder.rename(entry)
+                flush(self.root)
             DigestCache().learn({entry / name: digest for name, digest in digests.items()})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,6 +113,17 @@ class Store:
 def program_store() -> Store:
     """Return the store of programs in the cache directory."""
     return Store(cache_directory() / "programs")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on `folder` that ends with this process; OSError when another process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def flush(path: Path) -> None:

@@ -60,6 +60,15 @@ def test_what_a_killed_process_left_is_discarded_and_finished_folders_stay(store
     assert [path.name for path in store.root.iterdir()] == [entry.name]
 
 
+def test_a_folder_that_is_being_filled_is_not_discarded(store: Store) -> None:
+    entry = store.entry("tool", "1.0.0", "0" * 12)
+    with store.new_entry(entry, {}) as folder:
+        (folder / "tool").write_bytes(b"program")
+        # A build does this while a download is under way: each has its own lock, and both fill this store.
+        store.discard_unfinished()
+    assert (entry / "tool").read_bytes() == b"program"
+
+
 def test_a_folder_that_lost_a_file_is_not_complete_and_is_made_anew(store: Store) -> None:
     entry = store.entry("tool", "1.0.0", "0" * 12)
     for content in (b"first", b"second"):
