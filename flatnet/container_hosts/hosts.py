@@ -18,12 +18,12 @@ from flatnet.container_hosts import state, underlay
 from flatnet.container_hosts.image import ensure_image
 from flatnet.container_hosts.podman import (
     ADDRESS_LABEL,
-    CONTROL_GROUP,
     HOST_LABEL,
     PREFIX_LABEL,
     SPEC_LABEL,
     Container,
     containers,
+    control_group,
     podman,
     remove_container,
     remove_control_group,
@@ -32,6 +32,7 @@ from flatnet.container_hosts.spec import Cluster, Host, check_prefix
 from flatnet.errors import FlatnetError
 
 BOOT_SECONDS = 60
+LOOK_SECONDS = 2.0
 # An overlay file system cannot lie on another one, and the container's own is one already.
 VOLUMES = ("/var/lib/containerd", "/var/lib/kubelet")
 
@@ -71,7 +72,7 @@ def destroy(prefix: str) -> bool:
         found = [container.name for container in containers(prefix)]
         with ThreadPoolExecutor(max(len(found), 1)) as pool:
             list(pool.map(remove_container, found))
-        remove_control_group()
+        remove_control_group(prefix)
         had_network = underlay.remove(prefix)
         had_state = state.remove_state(prefix)
     return bool(found) or had_network or had_state
@@ -115,7 +116,7 @@ def run_arguments(cluster: Cluster, host: Host, image: str, spec: str) -> list[s
         "--privileged",
         # runc inside a host finds its control groups only in a namespace of their own.
         "--cgroupns=private",
-        f"--cgroup-parent=/{CONTROL_GROUP}",
+        f"--cgroup-parent=/{control_group(cluster.prefix)}",
         "--pids-limit=-1",
         f"--volume={folder / 'ssh'}:/etc/ssh/container_host:ro",
         f"--volume={folder / 'notify'}:/run/host",
@@ -142,7 +143,7 @@ def _ensure_host(cluster: Cluster, host: Host, image: str, present: Container | 
     rewired = underlay.ensure_host(cluster, host)
     if present and present.running and not rewired:
         return "unchanged"
-    with _BootMessage(state.notify_directory(cluster, host)) as message:
+    with BootMessage(state.notify_directory(cluster, host)) as message:
         if present:
             podman(["restart", "--time=10", name])
         else:
@@ -151,14 +152,16 @@ def _ensure_host(cluster: Cluster, host: Host, image: str, present: Container | 
     return "started" if present else "created"
 
 
-class _BootMessage:
+class BootMessage:
     """The message that systemd sends when a host has booted (READY=1, sd_notify(3))."""
 
     def __init__(self, directory: Path) -> None:
+        """Prepare to listen at `directory`/notify."""
         self._path = directory / "notify"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def __enter__(self) -> Self:
+        """Listen; the socket must be there before the host is started."""
         self._path.unlink(missing_ok=True)
         # A path below /proc/self/fd stays short wherever the cache is.
         folder = os.open(self._path.parent, os.O_PATH)
@@ -169,23 +172,25 @@ class _BootMessage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop listening; what systemd reports later goes nowhere."""
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
     def wait(self, name: str) -> None:
-        """Return when the host has booted; FlatnetError when it ends or takes longer than a minute."""
+        """Return when the host has booted; FlatnetError when it ends or takes more than BOOT_SECONDS."""
         deadline = time.monotonic() + BOOT_SECONDS
-        self._socket.settimeout(2)
+        self._socket.settimeout(LOOK_SECONDS)
+        outcome = f"has not booted within {BOOT_SECONDS} s"
         while time.monotonic() < deadline:
             try:
                 if b"READY=1" in self._socket.recv(4096).splitlines():
                     return
             except TimeoutError:
                 if podman(["inspect", "--format={{.State.Running}}", name]).strip() != "true":
+                    outcome = "ended while it booted"
                     break
         raise FlatnetError(
-            f"{name} has not booted within {BOOT_SECONDS} s; `podman logs {name}` and "
-            f"`podman exec {name} systemctl --failed` tell more"
+            f"{name} {outcome}; `podman logs {name}` and `podman exec {name} systemctl --failed` tell more"
         )
 
 

@@ -20,7 +20,6 @@ ADDRESS_LABEL = "flatnet.address"
 
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
-CONTROL_GROUP = "flatnet"
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,17 @@ def containers(prefix: str | None = None) -> list[Container]:
     )
 
 
-def remove_control_group() -> None:
-    """Remove the control group of our containers, in every hierarchy where none is in it any more."""
+def control_group(prefix: str) -> str:
+    """Return the control group that the containers of cluster `prefix` live in."""
+    return f"flatnet.{prefix}"
+
+
+def remove_control_group(prefix: str) -> None:
+    """Remove the control group of cluster `prefix` from every hierarchy, once its containers are gone."""
     for hierarchy in (CONTROL_GROUPS, *CONTROL_GROUPS.iterdir()):
-        with contextlib.suppress(OSError):
-            (hierarchy / CONTROL_GROUP).rmdir()
+        for group in (hierarchy / control_group(prefix) / "conmon", hierarchy / control_group(prefix)):
+            with contextlib.suppress(OSError):
+                group.rmdir()
 
 
 def remove_container(name: str) -> None:
