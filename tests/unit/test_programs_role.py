@@ -11,13 +11,19 @@ from flatnet.programs.catalog import ARCHITECTURES, SOURCES, load_catalog
 ROLE = Path(__file__).parents[2] / "roles/node_programs"
 
 
-def read(name: str) -> Any:
-    return yaml.safe_load((ROLE / name).read_text())
+def mapping(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROLE / name).read_text())
+    return content
+
+
+def tasks(name: str) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = yaml.safe_load((ROLE / "tasks" / name).read_text())
+    return content
 
 
 @pytest.fixture(scope="module")
 def options() -> dict[str, Any]:
-    options: dict[str, Any] = read("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    options: dict[str, Any] = mapping("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     return options
 
 
@@ -28,18 +34,16 @@ def test_the_choices_of_the_role_are_those_of_the_catalog(options: dict[str, Any
 
 
 def test_every_input_has_the_same_default_in_both_files(options: dict[str, Any]) -> None:
-    assert {name: option["default"] for name, option in options.items()} == read("defaults/main.yml")
+    assert {name: option["default"] for name, option in options.items()} == mapping("defaults/main.yml")
 
 
 def test_the_look_up_before_the_first_change_asks_for_the_same_as_the_role() -> None:
-    look_up = read("tasks/main.yml")[0]["program_catalog"]
-    early = read("tasks/preflight.yml")[0]["program_catalog"]
+    look_up = tasks("main.yml")[0]["program_catalog"]
+    early = tasks("preflight.yml")[0]["program_catalog"]
     assert {**early, "download": look_up["download"]} == {**look_up, "missing": "report"}
 
 
 def test_a_host_is_reached_once() -> None:
     local = {"program_catalog", "ansible.builtin.set_fact"}
-    actions = [
-        next(key for key in task if key not in ("name", "register")) for task in read("tasks/main.yml")
-    ]
+    actions = [next(key for key in task if key not in ("name", "register")) for task in tasks("main.yml")]
     assert [action for action in actions if action not in local] == ["node_state"]
