@@ -72,9 +72,9 @@ def destroy(prefix: str) -> bool:
         found = [container.name for container in containers(prefix)]
         with ThreadPoolExecutor(max(len(found), 1)) as pool:
             list(pool.map(remove_container, found))
-        remove_control_group(prefix)
         had_network = underlay.remove(prefix)
         had_state = state.remove_state(prefix)
+        remove_control_group(prefix)
     return bool(found) or had_network or had_state
 
 

@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import resource
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flatnet.container_hosts.commands import run
 from flatnet.container_hosts.state import root_directory
+from flatnet.errors import FlatnetError
 
 PREFIX_LABEL = "flatnet.prefix"
 HOST_LABEL = "flatnet.host"
@@ -20,6 +22,7 @@ ADDRESS_LABEL = "flatnet.address"
 
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
+MONITOR_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,21 @@ def control_group(prefix: str) -> str:
 
 
 def remove_control_group(prefix: str) -> None:
-    """Remove the control group of cluster `prefix` from every hierarchy, once its containers are gone."""
-    for hierarchy in (CONTROL_GROUPS, *CONTROL_GROUPS.iterdir()):
-        for group in (hierarchy / control_group(prefix) / "conmon", hierarchy / control_group(prefix)):
-            with contextlib.suppress(OSError):
-                group.rmdir()
+    """Remove the control group of cluster `prefix` from every hierarchy, once its containers are gone.
+
+    Raises FlatnetError when something in it does not end.
+    """
+    name = control_group(prefix)
+    # Podman returns a moment before the monitors of its containers have ended, and they live in the group.
+    deadline = time.monotonic() + MONITOR_SECONDS
+    while groups := [*CONTROL_GROUPS.glob(name), *CONTROL_GROUPS.glob(f"*/{name}")]:
+        for group in groups:
+            for directory in (group / "conmon", group):
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
+        if time.monotonic() > deadline:
+            raise FlatnetError(f"processes of destroyed hosts still run: see {groups[0]}/cgroup.procs")
+        time.sleep(0.01)
 
 
 def remove_container(name: str) -> None:
