@@ -54,7 +54,9 @@ def explain(client: Client, pod: dict[str, Any]) -> str:
     status, node = pod.get("status", {}), pod["spec"].get("nodeName")
     place = f"on {node}" if node else "on no node"
     name = f"{pod['metadata']['name']} ({place}, {status.get('phase', 'Unknown')})"
-    return f"{name}: {_reason(pod, status, node)}{_warning(client, pod)}"
+    # The scheduler's own condition says the same as its last warning.
+    warning = _warning(client, pod) if node else ""
+    return f"{name}: {_reason(pod, status, node)}{warning}"
 
 
 def _reason(pod: dict[str, Any], status: dict[str, Any], node: str | None) -> str:
