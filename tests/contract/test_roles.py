@@ -67,7 +67,11 @@ def test_specification_and_defaults_agree(role: Path) -> None:
 
 @by_name
 def test_every_input_is_described_and_typed(role: Path) -> None:
-    assert [name for name, option in options(role).items() if not (option.get("description") and option.get("type"))] == []
+    assert [
+        name
+        for name, option in options(role).items()
+        if not (option.get("description") and option.get("type"))
+    ] == []
 
 
 @by_name

@@ -1,7 +1,8 @@
-"""Counts what a run really asked of each host, and prints it beside Ansible's recap."""
+"""Prints what a run asked of each host and where its time went, beside Ansible's recap."""
 
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,24 +10,31 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ansible.executor.stats import AggregateStats
 from ansible.playbook.play import Play
+from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.connection.ssh import Connection as SshConnection
 
 DOCUMENTATION = """
-name: remote_calls
+name: run_cost
 type: aggregate
-short_description: Count the remote calls of a run
+short_description: What a run cost, in remote calls and in seconds
 description:
   - Prints, for each host, how many modules and raw commands ran there and how many files were sent there.
   - An action that never leaves the controller counts nothing; an action that runs three modules counts three.
   - A call that is delegated counts for the host that does the work.
+  - Then the slowest tasks, each from its start on the first host to the start of the next task.
 requirements:
   - Listed in C(callbacks_enabled).
 """
 
+_SLOWEST = 8
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-_Method = Callable[Concatenate[ActionBase, _Arguments], _Result]
+_Self = TypeVar("_Self")
+_Method = Callable[Concatenate[_Self, _Arguments], _Result]
 
 
 class CallbackModule(CallbackBase):
@@ -34,7 +42,7 @@ class CallbackModule(CallbackBase):
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "remote_calls"
+    CALLBACK_NAME = "run_cost"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
@@ -44,7 +52,12 @@ class CallbackModule(CallbackBase):
         os.close(handle)
         self._tally = Path(name)
         self._names: dict[str, str] = {}
+        self._begun: list[tuple[float, str]] = []
         _count_in_workers(self._tally)
+
+    def v2_playbook_on_task_start(self, task: Task, *_: bool) -> None:
+        """Note when a task began."""
+        self._begun.append((time.monotonic(), task.get_name()))
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Learn which address belongs to which host of the inventory."""
@@ -66,6 +79,15 @@ class CallbackModule(CallbackBase):
         self._display.banner("REMOTE CALLS")
         for host in sorted(calls):
             self._display.display(f"{host:<26} : calls={calls[host]:<4} files_sent={files[host]}")
+        self._print_slowest()
+
+    def _print_slowest(self) -> None:
+        ends = [*(begun for begun, _ in self._begun[1:]), time.monotonic()]
+        taken = [(end - begun, name) for (begun, name), end in zip(self._begun, ends, strict=True)]
+        whole = sum(seconds for seconds, _ in taken)
+        self._display.banner(f"SLOWEST TASKS OF {whole:.1f} S")
+        for seconds, name in sorted(taken, reverse=True)[:_SLOWEST]:
+            self._display.display(f"{seconds:6.1f} s  {name}")
 
 
 def _count_in_workers(tally: Path) -> None:
@@ -75,16 +97,20 @@ def _count_in_workers(tally: Path) -> None:
     """
     running_module = False
 
-    def note(action: ActionBase, kind: str) -> None:
-        if action._connection.transport == "local" or running_module:
+    def note(connection: ConnectionBase, kind: str) -> None:
+        if connection.transport == "local" or running_module:
             return
         with tally.open("a") as stream:
-            stream.write(f"{kind}\t{action._connection.get_option('host')}\n")
+            stream.write(f"{kind}\t{connection.get_option('host')}\n")
 
-    def counted(method: _Method[_Arguments, _Result], kind: str) -> _Method[_Arguments, _Result]:
-        def wrapper(self: ActionBase, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+    def counted(
+        kind: str,
+        connection_of: Callable[[_Self], ConnectionBase],
+        method: _Method[_Self, _Arguments, _Result],
+    ) -> _Method[_Self, _Arguments, _Result]:
+        def wrapper(self: _Self, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
             nonlocal running_module
-            note(self, kind)
+            note(connection_of(self), kind)
             before, running_module = running_module, running_module or kind == "module"
             try:
                 return method(self, *args, **kwargs)
@@ -93,9 +119,15 @@ def _count_in_workers(tally: Path) -> None:
 
         return wrapper
 
-    for name, kind in (
-        ("_execute_module", "module"),
-        ("_low_level_execute_command", "raw"),
-        ("_transfer_file", "file"),
+    def of_action(action: ActionBase) -> ConnectionBase:
+        return action._connection
+
+    def of_connection(connection: ConnectionBase) -> ConnectionBase:
+        return connection
+
+    for owner, name, kind, connection_of in (
+        (ActionBase, "_execute_module", "module", of_action),
+        (ActionBase, "_low_level_execute_command", "raw", of_action),
+        (SshConnection, "put_file", "file", of_connection),
     ):
-        setattr(ActionBase, name, counted(getattr(ActionBase, name), kind))
+        setattr(owner, name, counted(kind, connection_of, getattr(owner, name)))
