@@ -29,24 +29,27 @@ class Clues:
     owners: Mapping[str, tuple[str, str]]
     _passed: frozenset[tuple[str, str, str, str]]
     _failed: frozenset[tuple[str, str, str]]
+    _ways: Mapping[str, list[set[str]]]
     roots: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cluster: Cluster, findings: Iterable[Finding], evidence: Mapping[str, Json]) -> "Clues":
         """Return the clues in a whole run."""
         passed, failed = set(), set()
+        ways: dict[str, list[set[str]]] = {}
         for finding in findings:
             kind, (source, target) = finding["class"], ends(finding)
             if finding["ok"]:
                 passed.add((kind, finding["protocol"], source, target))
             else:
                 failed.update({(kind, source, target), (kind, source, _ANY)})
+                ways.setdefault("udp" if finding["protocol"] == "udp" else kind, []).append({source, target})
         owners = {
             address: (node, kind)
             for node in cluster.plan["nodes"]
             for address, kind in cluster.own_addresses(node).items()
         }
-        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed))
+        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed), ways)
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:
         """Tell whether that check between these ends passed."""
@@ -59,6 +62,12 @@ class Clues:
     def any_failed_from(self, kind: str, source: str) -> bool:
         """Tell whether some check of that class that this node makes failed."""
         return (kind, source, _ANY) in self._failed
+
+    def common_node(self, kind: str) -> str:
+        """Return the one node that several failures of the class (or of "udp") have in common, else ""."""
+        ways = self._ways.get(kind, [])
+        common = set.intersection(*ways) if ways else set()
+        return common.pop() if len(common) == 1 and len(ways) > 1 else ""
 
     def on(self, node: str) -> Json:
         """Return the node's evidence, {} where there is none."""

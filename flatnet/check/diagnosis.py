@@ -83,10 +83,10 @@ def _mtu(finding: Finding, clues: Clues) -> Diagnosis | None:
     if not clues.has_passed("pod_to_pod_other_node", "http", source, target):
         return None
     address = clues.cluster.node_address(target, finding["family"])
-    return (
-        f"small packets pass from {source} to {target}, full-sized ones do not: the MTU is too large",
-        f"on {source}: ip link; ping -M do -s {clues.cluster.plan['mtu'] - 28} {address}",
-    )
+    look = f"on {source}: ip link; ping -M do -s {clues.cluster.plan['mtu'] - 28} {address}"
+    node = clues.common_node("large_packets")
+    way = f"through {node}" if node else f"from {source} to {target}"
+    return f"small packets pass {way}, full-sized ones do not: the MTU is too large", look
 
 
 def _own_address(finding: Finding, clues: Clues) -> Diagnosis | None:

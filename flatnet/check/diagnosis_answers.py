@@ -96,10 +96,14 @@ def protocol(finding: Finding, clues: Clues) -> Diagnosis | None:
         return None
     if not clues.has_passed(finding["class"], "http", source, target):
         return None
-    return (
-        f"TCP passes from {source} to {target}, UDP does not",
-        f"firewalls on and between {source} and {target}",
-    )
+    node = clues.common_node("udp")
+    if node:
+        return (
+            f"UDP does not pass {node}, TCP does",
+            f"firewalls on {node} and in front of it: nft list ruleset",
+        )
+    look = f"firewalls on and between {source} and {target}"
+    return f"TCP passes from {source} to {target}, UDP does not", look
 
 
 def hairpin_mode(finding: Finding, clues: Clues) -> Diagnosis | None:

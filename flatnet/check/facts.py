@@ -31,12 +31,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The nodes to check (inventory names, in order), their probes by (node, role), the services by name."""
+    """The nodes to check (inventory names, in order), their probes by (node, role), the services by name.
+
+    message: what was said when not all probes became ready, "" when they did.
+    """
 
     plan: Mapping[str, Any]
     nodes: tuple[str, ...]
     pods: Mapping[tuple[str, str], Pod]
     services: Mapping[str, Service]
+    message: str = ""
 
     @property
     def families(self) -> list[str]:
@@ -62,7 +66,7 @@ class Cluster:
         """Return why the probe cannot take part, "" when it can."""
         pod = self.pods.get((node, role))
         if pod is None:
-            return f"there is no {role} pod on {node}"
+            return f"there is no {role} pod on {node}" + (f": {self.message}" if self.message else "")
         if pod.problem:
             return f"pod {pod.name} on {node} is not ready: {pod.problem}"
         if not of_family(pod.addresses, family):
@@ -82,13 +86,18 @@ class Cluster:
 
 
 def cluster_facts(
-    plan: Mapping[str, Any], pods: Iterable[Json], services: Iterable[Json], nodes: Sequence[str] = ()
+    plan: Mapping[str, Any],
+    pods: Iterable[Json],
+    services: Iterable[Json],
+    nodes: Sequence[str] = (),
+    message: str = "",
 ) -> Cluster:
     """Return the facts from the plan and what cluster_objects returns about the probes.
 
     pods: {name, uid, node, ips, labels, ready}, node being the Node object's name.
     services: objects as the API server stores them; those of other kinds are ignored.
     nodes: inventory names to check; empty means every node of the plan.
+    message: what was said when not all probes became ready.
     Raises FlatnetError when a node is not in the plan.
     """
     for node in nodes:
@@ -100,7 +109,18 @@ def cluster_facts(
             )
     chosen = tuple(nodes) or tuple(plan["nodes"])
     inventory_names = {plan["nodes"][node]["name"]: node for node in chosen}
-    return Cluster(plan, chosen, _pods(pods, inventory_names), _services(services))
+    return Cluster(plan, chosen, _pods(pods, inventory_names, message), _services(services), message)
+
+
+def cluster_from(arguments: Mapping[str, Any]) -> Cluster:
+    """Return the facts from an action's arguments: plan, pods, services, and optionally nodes, message."""
+    return cluster_facts(
+        arguments["plan"],
+        arguments["pods"],
+        arguments["services"],
+        arguments.get("nodes") or (),
+        arguments.get("message") or "",
+    )
 
 
 def of_family(addresses: Iterable[str], family: str) -> str:
@@ -109,14 +129,16 @@ def of_family(addresses: Iterable[str], family: str) -> str:
     return next((address for address in addresses if ip_address(address).version == version), "")
 
 
-def _pods(pods: Iterable[Json], inventory_names: Mapping[str, str]) -> dict[tuple[str, str], Pod]:
+def _pods(
+    pods: Iterable[Json], inventory_names: Mapping[str, str], message: str
+) -> dict[tuple[str, str], Pod]:
     found: dict[tuple[str, str], Pod] = {}
     for pod in pods:
         role = (pod.get("labels") or {}).get(ROLE_LABEL)
         node = inventory_names.get(pod.get("node") or "")
         if role not in (SERVER, CLIENT, HOST) or node is None:
             continue
-        problem = "" if pod["ready"] else str(pod.get("message") or "kubectl describe says why")
+        problem = "" if pod["ready"] else message or "kubectl describe pod says why"
         # Beside a ready pod, another of its kind is on its way out.
         if (node, role) not in found or not problem:
             found[node, role] = Pod(pod["name"], pod["uid"], tuple(pod.get("ips") or ()), problem)

@@ -28,7 +28,8 @@ def _results(probes: Iterable[Json]) -> dict[str, Result]:
 def _not_made(check: Check, probes: Mapping[str, Json]) -> Result:
     # What the controller sends to a node is made along with that node's own part.
     node = check["source"]["node"] or check["target"]["node"]
-    message = str((probes.get(node) or {}).get("msg") or "it took no part").strip()
+    message = str((probes.get(node) or {}).get("msg") or "it took no part")
+    message = message.removeprefix("Task failed: ").strip()
     return {
         "id": check["id"],
         "ok": False,

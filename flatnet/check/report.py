@@ -140,6 +140,12 @@ def difference(finding: Finding) -> str:
     return f"expected {shown or 'an answer'}, observed {observed}{tries}"
 
 
+def summary(finding: Finding) -> str:
+    """Return way and difference of a failed check, the latter only where the cause does not say it."""
+    known = finding["detail"] and finding["detail"] == finding["cause"]
+    return way(finding) if known else f"{way(finding)}: {difference(finding)}"
+
+
 def failure_message(report: Report, where: str) -> str:
     """Return the message with which the play fails: first failures, causes, and where the report is."""
     total = report["passed"] + report["failed"]
@@ -147,7 +153,7 @@ def failure_message(report: Report, where: str) -> str:
     for cause in report["causes"][:5]:
         first = next(finding for finding in report["checks"] if finding["cause"] == cause["cause"])
         more = f" and {cause['checks'] - 1} more" if cause["checks"] > 1 else ""
-        lines.append(f"{way(first)}{more}: {difference(first)}; {cause['cause']}. Look at: {cause['look']}.")
+        lines.append(f"{summary(first)}{more}; {cause['cause']}. Look at: {cause['look']}.")
     hidden = len(report["causes"]) - 5
     if hidden > 0:
         lines.append(f"{hidden} further causes are in the report.")

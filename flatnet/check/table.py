@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from flatnet.check.model import Finding
-from flatnet.check.report import Report, difference, way
+from flatnet.check.report import Report, summary
 
 # Wider matrices do not fit on a terminal; then only pairs with failures are shown.
 _NODES_SHOWN = 8
@@ -91,7 +91,8 @@ def _cell(oks: Sequence[bool]) -> str:
 
 def _print_causes(console: Console, report: Report) -> None:
     for cause in report["causes"]:
-        console.print(f"[red]{escape(cause['cause'])}[/] ({cause['checks']} checks)")
+        checks = "1 check" if cause["checks"] == 1 else f"{cause['checks']} checks"
+        console.print(f"[red]{escape(cause['cause'])}[/] ({checks})")
         _print_indented(console, f"look at: {cause['look']}")
         mine = [
             finding
@@ -99,7 +100,7 @@ def _print_causes(console: Console, report: Report) -> None:
             if not finding["ok"] and finding["cause"] == cause["cause"]
         ]
         for finding in mine[:_FAILURES_SHOWN]:
-            _print_indented(console, f"{way(finding)}: {difference(finding)}")
+            _print_indented(console, summary(finding))
         if len(mine) > _FAILURES_SHOWN:
             _print_indented(console, f"and {len(mine) - _FAILURES_SHOWN} more")
         console.print()

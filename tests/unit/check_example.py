@@ -98,14 +98,13 @@ def pod(index: int, role: str, addresses: Sequence[str], problem: str = "") -> J
         "ips": list(addresses),
         "labels": {ROLE_LABEL: role},
         "ready": not problem,
-        "message": problem,
     }
 
 
 def with_pod(index: int, role: str, addresses: Sequence[str], problem: str = "") -> Cluster:
     """Return the facts of a cluster in which one probe differs from those of pods()."""
     others = [item for item in pods() if item["name"] != f"{role}-{index}"]
-    return cluster_facts(plan(), [*others, pod(index, role, addresses, problem)], services())
+    return cluster_facts(plan(), [*others, pod(index, role, addresses, problem)], services(), message=problem)
 
 
 def services(*, ipv6: bool = False) -> list[Json]:

@@ -183,6 +183,15 @@ def test_full_sized_packets_that_get_lost_where_small_ones_pass_are_a_matter_of_
     assert failures[0]["look"] == "on node-0: ip link; ping -M do -s 1422 192.0.2.12"
 
 
+def test_a_node_that_full_sized_packets_do_not_pass_is_the_one_cause() -> None:
+    def symptom(check: Check) -> Json | None:
+        return _silent(check) if check["class"] == "large_packets" and "node-1" in _pair(check) else None
+
+    assert _causes(_run(symptom)) == {
+        "small packets pass through node-1, full-sized ones do not: the MTU is too large"
+    }
+
+
 def test_a_stale_cni_file_is_named() -> None:
     facts = with_pod(0, "client", ["10.88.0.5"])
 
@@ -287,6 +296,16 @@ def test_udp_alone_is_named() -> None:
         "TCP passes from node-0 to node-1, UDP does not",
         "TCP passes from node-1 to node-0, UDP does not",
     }
+
+
+def test_a_node_that_drops_udp_is_the_one_cause_of_all_its_failures() -> None:
+    def symptom(check: Check) -> Json | None:
+        mine = check["protocol"] == "udp" and check["class"].startswith("pod_to_pod")
+        return _silent(check) if mine and "node-1" in _pair(check) else None
+
+    failures = _run(symptom)
+    assert len(failures) == 5
+    assert _causes(failures) == {"UDP does not pass node-1, TCP does"}
 
 
 def test_hairpin_traffic_with_a_wrong_source_is_held_against_the_backends_promise() -> None:

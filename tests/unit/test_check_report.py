@@ -105,8 +105,8 @@ def test_the_failure_names_source_target_and_cause() -> None:
     report = _report(masqueraded=True)
     assert failure_message(report, "/reports/network_check.json") == (
         f"2 of {report['passed'] + 2} checks of the pod network failed.\n"
-        "pod_to_pod_other_node node-0/client-0 (10.200.0.11) -> node-1/server-1 (10.200.1.10) and 1 more: "
-        "expected 10.200.0.11, observed 192.0.2.11 after 5 tries; "
+        "pod_to_pod_other_node node-0/client-0 (10.200.0.11) -> node-1/server-1 (10.200.1.10): "
+        "expected 10.200.0.11, observed 192.0.2.11 after 5 tries and 1 more; "
         "traffic is masqueraded on the way by node-0, whose node address it gets. "
         "Look at: nat postrouting on node-0 (nft list ruleset); rules that masquerade there: masquerade.\n"
         "The whole report is /reports/network_check.json."
@@ -120,6 +120,9 @@ def test_the_failure_stays_short_when_everything_fails() -> None:
     report = build_report(plan(9), findings(facts, everything, probes), {}, _STARTED, 1)
     lines = failure_message(report, "r.json").splitlines()
     assert len(lines) == 8
+    assert lines[1].startswith(
+        "planned_address node-0/server-0 (10.200.0.10) and 95 more; node-0 did not make"
+    )
     assert lines[6] == "4 further causes are in the report."
 
 

@@ -8,7 +8,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 from ansible.utils.display import Display
-from flatnet.check.facts import cluster_facts
+from flatnet.check.facts import cluster_from
 from flatnet.check.findings import findings
 from flatnet.check.matrix import part
 from flatnet.check.model import Json, Settings
@@ -22,7 +22,9 @@ _display = Display()
 class ActionModule(ActionBase):
     """Adapter of flatnet.check.report; runs on the controller alone."""
 
-    _VALID_ARGS = frozenset({"plan", "pods", "services", "nodes", "settings", "probes", "directory"})
+    _VALID_ARGS = frozenset(
+        {"plan", "pods", "services", "nodes", "settings", "message", "probes", "directory"}
+    )
     _supports_check_mode = True
     _requires_connection = False
 
@@ -50,7 +52,7 @@ class ActionModule(ActionBase):
     def _report(self, probes: dict[str, Json]) -> Report:
         arguments = self._task.args
         plan = arguments["plan"]
-        cluster = cluster_facts(plan, arguments["pods"], arguments["services"], arguments.get("nodes") or ())
+        cluster = cluster_from(arguments)
         settings = Settings.of(arguments.get("settings") or {})
         checks = [check for node in probes for check in part(cluster, settings, node)]
         began = [float(probe["started"]) for probe in probes.values() if "started" in probe]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from flatnet.check.facts import cluster_facts
+from flatnet.check.facts import cluster_from
 from flatnet.check.matrix import part
 from flatnet.check.model import Check, Json, Settings
 from flatnet.errors import FlatnetError
@@ -19,7 +19,7 @@ from flatnet.errors import FlatnetError
 class ActionModule(ActionBase):
     """Adapter of flatnet.check.matrix; the module of the same name makes the checks on the node."""
 
-    _VALID_ARGS = frozenset({"plan", "pods", "services", "nodes", "node", "settings", "limits"})
+    _VALID_ARGS = frozenset({"plan", "pods", "services", "nodes", "node", "settings", "message", "limits"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the results of the node's checks and their evidence; both ways are made at the same time."""
@@ -46,10 +46,7 @@ class ActionModule(ActionBase):
 
     def _part(self) -> list[Check]:
         arguments = self._task.args
-        cluster = cluster_facts(
-            arguments["plan"], arguments["pods"], arguments["services"], arguments.get("nodes") or ()
-        )
-        return part(cluster, Settings.of(arguments.get("settings") or {}), arguments["node"])
+        return part(cluster_from(arguments), Settings.of(arguments.get("settings") or {}), arguments["node"])
 
 
 def _run_here(checks: list[Check], **limits: float) -> list[Json]:

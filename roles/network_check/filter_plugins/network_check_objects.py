@@ -3,8 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flatnet.check.model import Json, Settings
-from flatnet.check.objects import probe_objects
+from ansible.errors import AnsibleFilterError
+
+try:
+    from flatnet.check.model import Json, Settings
+    from flatnet.check.objects import probe_objects
+except ImportError as error:
+    raise AnsibleFilterError(
+        f"flatnet cannot be imported ({error}): install it for the Python that runs Ansible, with"
+        " `pip install -e .` in the checkout"
+    ) from error
 
 
 def network_check_objects(plan: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Json]:
