@@ -1,5 +1,6 @@
 import copy
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,13 +184,38 @@ def test_a_new_kind_is_waited_for_before_its_objects_are_made(api: FakeApi) -> N
 
 
 def test_a_check_counts_objects_of_a_new_kind_and_in_a_new_namespace_as_created(api: FakeApi) -> None:
-    api.missing_namespaces.add("shop")
     assert changes(apply(api, POOL, CRD, CONFIG_MAP, NAMESPACE, check=True)) == [
         ("Namespace shop", "created"),
         ("CustomResourceDefinition pools.example.com", "created"),
         ("ConfigMap shop/settings", "created"),
         ("Pool main", "created"),
     ]
+
+
+def test_what_is_being_deleted_is_waited_for_and_made_anew(api: FakeApi) -> None:
+    leaving = {**NAMESPACE["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    api.put("/api/v1/namespaces/shop", {**NAMESPACE, "metadata": leaving})
+    expected = [("Namespace shop", "created"), ("ConfigMap shop/settings", "created")]
+    assert changes(apply(api, CONFIG_MAP, NAMESPACE, check=True)) == expected
+    assert "deletionTimestamp" in api.objects["/api/v1/namespaces/shop"]["metadata"]
+    timer = threading.Timer(0.1, lambda: api.drop("/api/v1/namespaces/shop"))
+    timer.start()
+    assert changes(apply(api, CONFIG_MAP, NAMESPACE)) == expected
+    timer.join()
+    assert "deletionTimestamp" not in api.objects["/api/v1/namespaces/shop"]["metadata"]
+
+
+def test_objects_are_returned_as_the_server_has_them(api: FakeApi) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "c2VjcmV0"}}
+    api.put("/api/v1/nodes/node1", {**NODE, "status": {"capacity": {"cpu": "2"}}})
+    result = apply(api, secret, NODE, return_objects=True)
+    assert [(item["kind"], item["metadata"]["name"]) for item in result["objects"]] == [
+        ("Secret", "s"),
+        ("Node", "node1"),
+    ]
+    assert result["objects"][0]["data"] == {"a": "(hidden)"}
+    assert result["objects"][1]["status"] == {"capacity": {"cpu": "2"}}
+    assert "uid" in result["objects"][0]["metadata"]
 
 
 def test_a_namespace_that_the_server_makes_at_its_start_is_waited_for(api: FakeApi) -> None:

@@ -37,7 +37,7 @@ def test_the_documentation_describes_the_options_as_they_are(module: ModuleType)
         for inner, suboption in option.get("options", {}).items():
             for key in ("type", "required", "default", "elements"):
                 assert suboptions[inner].get(key) == suboption.get(key), (name, inner, key)
-    assert set(yaml.safe_load(module.RETURN)) == {"changes", "pods"}
+    assert set(yaml.safe_load(module.RETURN)) == {"changes", "objects", "pods"}
     for task in yaml.safe_load(module.EXAMPLES):
         assert task["cluster_objects"].keys() < documented.keys()
 

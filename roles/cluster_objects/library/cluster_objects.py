@@ -100,6 +100,10 @@ options:
         description: Seconds to wait at most.
         type: int
         default: 120
+  return_objects:
+    description: Whether to return the objects as the API server has them after they were applied.
+    type: bool
+    default: false
   return_pods:
     description: Pods to return in the end.
     type: dict
@@ -163,6 +167,18 @@ changes:
   elements: dict
   returned: always
   sample: [{object: Deployment kube-system/coredns, action: created}]
+objects:
+  description:
+    - The objects as the API server has them, with the addresses and ports that it chose.
+    - In the order of applying them. Values of Secrets are hidden.
+  type: list
+  elements: dict
+  returned: when O(return_objects) is true
+  sample:
+    - apiVersion: v1
+      kind: Service
+      metadata: {name: probe, namespace: probes}
+      spec: {clusterIP: 10.32.0.7}
 pods:
   description: The pods that O(return_pods) asks for, by name.
   type: list
@@ -211,6 +227,7 @@ ARGUMENTS = {
             "seconds": {"type": "int", "default": 120},
         },
     },
+    "return_objects": {"type": "bool", "default": False},
     "return_pods": {
         "type": "dict",
         "options": {

@@ -10,11 +10,13 @@ from .client import Client
 from .definitions import custom_kinds, hidden, normalised, ordered
 from .discovery import Discovery, Reference, UnknownKindError
 from .errors import ApiError, ObjectsError
+from .wait import wait_until_gone
 
 # A starting API server makes these itself, moments after it says that it is ready.
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SETTLE_SECONDS = 15.0
 _POLL_SECONDS = 0.1
+_LEAVING_SECONDS = 120.0
 
 
 class Change(NamedTuple):
@@ -44,52 +46,53 @@ class Applier:
         self._discovery = discovery
         self._field_manager = field_manager
         self._check = check
+        # In a check, namespaces that this run would make, where nothing can be tried.
+        self._imagined: set[str] = set()
+        self.stored: list[dict[str, Any]] = []
 
     def apply(self, objects: list[dict[str, Any]]) -> list[Change]:
         """Apply the objects server-side (KEP-555), taking over fields that others manage; return the changes.
 
         What is defined elsewhere in an object stays. An object is changed when what the API server stores,
-        apart from its bookkeeping and the status, is.
+        apart from its bookkeeping and the status, is. One that is being deleted is waited for, and made anew.
+        The objects as the API server has them then are in `stored`.
         """
         definitions = ordered(objects)
         kinds = custom_kinds(definitions)
-        namespaces = {item["metadata"]["name"] for item in definitions if item["kind"] == "Namespace"}
         changes = []
         for item in definitions:
-            change = self._apply_one(item, kinds, namespaces)
+            reference = self._reference(item, kinds)
+            if reference is None or reference.namespace in self._imagined:
+                self.stored.append(item)
+                changes.append(Change(reference or _unresolved(item), "created", None, normalised(item)))
+                continue
+            before = self._current_or_gone(reference)
+            after = self._patched(reference, item)
+            self.stored.append(after)
+            change = _change(reference, before, after, check=self._check)
             if change is not None:
                 changes.append(change)
         return changes
 
-    def _apply_one(
-        self, item: dict[str, Any], kinds: set[tuple[str, str]], namespaces: set[str]
-    ) -> Change | None:
-        reference = self._reference(item, kinds)
-        if reference is None:
-            return Change(_unresolved(item), "created", None, normalised(item))
+    def _current_or_gone(self, reference: Reference) -> dict[str, Any] | None:
+        """Return the object; one that is being deleted is waited for (not in a check) and counts as gone."""
         before = self._current(reference)
+        leaving = before is not None and bool(before["metadata"].get("deletionTimestamp"))
+        if self._check:
+            if reference.kind == "Namespace" and (before is None or leaving):
+                self._imagined.add(reference.name)
+        elif leaving:
+            deadline = time.monotonic() + _LEAVING_SECONDS
+            wait_until_gone(self._client, self._discovery, [reference], deadline, _LEAVING_SECONDS)
+        return None if leaving else before
+
+    def _patched(self, reference: Reference, item: dict[str, Any]) -> dict[str, Any]:
         query = {"fieldManager": self._field_manager, "force": "true"}
         if self._check:
             query["dryRun"] = "All"
         body = {**item, "metadata": {**item["metadata"]}}
         if reference.namespace:
             body["metadata"]["namespace"] = reference.namespace
-        try:
-            after = self._patch(reference, query, body)
-        except ApiError as error:
-            if self._check and error.missing_namespace and reference.namespace in namespaces:
-                # Its namespace would have been made by this run.
-                return Change(reference, "created", None, normalised(item))
-            raise _refused(reference, error) from error
-        if before is None:
-            return Change(reference, "created", None, normalised(after))
-        if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"] and not self._check:
-            return None
-        # Somebody may have written the status in between, so a new version alone is no change.
-        old, new = normalised(before), normalised(after)
-        return None if old == new else Change(reference, "changed", old, new)
-
-    def _patch(self, reference: Reference, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         path = self._discovery.path(reference)
         give_up = time.monotonic() + _SETTLE_SECONDS
         while True:
@@ -98,7 +101,7 @@ class Applier:
             except ApiError as error:
                 expected = error.missing_namespace and reference.namespace in _SYSTEM_NAMESPACES
                 if not expected or time.monotonic() >= give_up:
-                    raise
+                    raise _refused(reference, error) from error
             time.sleep(_POLL_SECONDS)
 
     def _reference(self, item: dict[str, Any], kinds: set[tuple[str, str]]) -> Reference | None:
@@ -160,6 +163,18 @@ class Applier:
             if error.code == 404:
                 return None
             raise _refused(reference, error) from error
+
+
+def _change(
+    reference: Reference, before: dict[str, Any] | None, after: dict[str, Any], *, check: bool
+) -> Change | None:
+    if before is None:
+        return Change(reference, "created", None, normalised(after))
+    if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"] and not check:
+        return None
+    # Somebody may have written the status in between, so a new version alone is no change.
+    old, new = normalised(before), normalised(after)
+    return None if old == new else Change(reference, "changed", old, new)
 
 
 def _unresolved(item: dict[str, Any]) -> Reference:

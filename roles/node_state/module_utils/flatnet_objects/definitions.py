@@ -86,6 +86,14 @@ def hidden(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple
     return shown_before, shown_after
 
 
+def shown(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the object for a result: without the values of Secrets, and without who manages which field."""
+    result = dict(hidden(None, item)[1])
+    metadata = item["metadata"].items()
+    result["metadata"] = {name: value for name, value in metadata if name != "managedFields"}
+    return result
+
+
 def custom_kinds(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """Return group and kind of every kind that the CustomResourceDefinitions among the objects define."""
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 from .apply import Applier, Change
 from .client import Client
-from .definitions import normalised, ordered
+from .definitions import normalised, ordered, shown
 from .discovery import Discovery, Reference
 from .errors import MissingCredentialsError, UnreachableError
 from .pods import summaries
@@ -51,6 +51,8 @@ def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool)
     result = _result(changes, diff=diff)
     if not check:
         _wait(client, discovery, objects, parameters)
+    if parameters["return_objects"]:
+        result["objects"] = [shown(item) for item in applier.stored]
     pods = parameters["return_pods"]
     if pods:
         result["pods"] = summaries(client, pods["namespace"], pods["label_selector"])
@@ -79,6 +81,9 @@ def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) ->
     result["warnings"] = [f"{reason}: taken for an API server without any objects"]
     if parameters["return_pods"]:
         result["pods"] = []
+    if parameters["return_objects"]:
+        wanted = parameters["objects"] if parameters["state"] == "present" else []
+        result["objects"] = [shown(item) for item in ordered(wanted)]
     return result
 
 
