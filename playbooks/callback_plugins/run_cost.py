@@ -55,8 +55,9 @@ class CallbackModule(CallbackBase):
         self._begun: list[tuple[float, str]] = []
         _count_in_workers(self._tally)
 
-    def v2_playbook_on_task_start(self, task: Task, *_: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         """Note when a task began."""
+        del is_conditional  # Ansible passes it by name.
         self._begun.append((time.monotonic(), task.get_name()))
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
