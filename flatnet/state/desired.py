@@ -235,7 +235,7 @@ def _unit(entry: Entry) -> tuple[dict[str, Any], File | None]:
             "a Type=oneshot unit is over when its program ends; add RemainAfterExit=yes to have it started"
         )
     path = f"{UNIT_DIRECTORY}/{name}"
-    return unit, File("unit", path, 0o644, "root", "root", sensitive=False, content=content)
+    return unit, File("unit file", path, 0o644, "root", "root", sensitive=False, content=content)
 
 
 def _absent(where: str, value: object) -> str:

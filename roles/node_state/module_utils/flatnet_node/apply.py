@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,13 @@ from .digests import Digests
 from .host import Host, StateError
 from .lock import LOCK, PATIENCE_SECONDS, exclusive
 from .paths import NEW, OLD, STAGING, beside
-from .plan import Plan, Undo
+from .plan import Plan, Undo, collecting
 from .record import HOME, RECORDS, Record, load, load_others, path_of, pending, save
 from .show import change_lines
 from .wanted import Wanted
+
+# How long a blob waits for the apply that it was brought for.
+BLOB_SECONDS = 24 * 3600
 
 Outcome = dict[str, Any]
 
@@ -32,8 +36,17 @@ def converge(
     brought to STAGING first. While any is missing nothing is applied.
     staging_owner: who is going to bring them, when that is not the owner of this process.
     """
-    if check:
-        return _check(host, wanted, with_diff)
+    try:
+        if check:
+            return _check(host, wanted, with_diff)
+        return _converge(host, wanted, with_diff, staging_owner, patience)
+    except OSError as error:
+        raise StateError(_words(error)) from error
+
+
+def _converge(
+    host: Host, wanted: Wanted, with_diff: bool, staging_owner: tuple[int, int] | None, patience: float
+) -> Outcome:
     _make_home(host)
     with exclusive(host, wanted.name, patience):
         old, others = load(host, wanted.name), load_others(host, wanted.name)
@@ -43,7 +56,9 @@ def converge(
             return _outcome(comparison.plan, changed=False)
         if comparison.plan.steps:
             _apply(host, comparison, old)
-        _finish(host, wanted, comparison, old)
+        elif not old.complete:
+            _clean_leftovers(host, old.touched)
+        _finish(host, comparison, old)
         if not wanted.present:
             _leave(host)
         return _outcome(comparison.plan, changed=bool(comparison.plan.changes))
@@ -64,37 +79,36 @@ def _apply(host: Host, comparison: Comparison, old: Record) -> None:
         _clean_leftovers(host, [*old.touched, *plan.touched])
         for step in plan.ordered_steps():
             step(undo)
+        tables = comparison.tables.record()
+        # From here on a killed apply needs nothing but tidying up.
+        save(host, replace(comparison.record, complete=False, touched=plan.touched, tables=tables))
     except Exception as error:
         failures = undo.roll_back()
-        if failures:
-            still = "\n".join(f"  {failure}" for failure in failures)
-            raise StateError(
-                f"{_words(error)}\nWhat was there before could not all be restored:\n{still}"
-            ) from error
-        if existed:
-            save(host, old)
-        else:
-            host.discard(path_of(old.name))
-        raise StateError(
-            f"{_words(error)}\nThe files and units of this host are as they were before."
-        ) from error
-    # From here on a killed apply needs nothing but tidying up.
-    save(
-        host,
-        replace(comparison.record, complete=False, touched=plan.touched, tables=comparison.tables.record()),
-    )
+        if not failures:
+            with collecting(failures, path_of(old.name)):
+                save(host, old) if existed else host.discard(path_of(old.name))
+        raise StateError(f"{_words(error)}\n{_restored(failures)}") from error
     undo.tidy()
 
 
-def _finish(host: Host, wanted: Wanted, comparison: Comparison, old: Record) -> None:
-    """Write the record of what is now, if that is not what it says already."""
-    if not wanted.present:
-        host.discard(path_of(wanted.name))
-        return
+def _restored(failures: list[str]) -> str:
+    if not failures:
+        return "The files and units of this host are as they were before."
+    still = "\n".join(f"  {failure}" for failure in failures)
+    return f"What was there before could not all be restored:\n{still}"
+
+
+def _finish(host: Host, comparison: Comparison, old: Record) -> None:
+    """Write the record of what is now, if that is not what it says already; none where nothing is owned."""
     record = comparison.record
     record.tables = comparison.tables.record()
     record.digests = Digests.remember(host, comparison.watched)
-    if record != old:
+    if not old.complete:
+        for file in record.files.values():
+            host.discard(f"{STAGING}/{file['sha256']}")
+    if record == Record(record.name):
+        host.discard(path_of(record.name))
+    elif record != old:
         save(host, record)
 
 
@@ -117,6 +131,10 @@ def _make_staging(host: Host, owner: tuple[int, int] | None) -> None:
         host.make_directory(STAGING, 0o700, owner)
     else:
         host.set_access(STAGING, 0o700, owner)
+    for name in host.names_in(STAGING):
+        found = host.lstat(f"{STAGING}/{name}")
+        if found is not None and time.time() - found.st_mtime > BLOB_SECONDS:
+            host.discard(f"{STAGING}/{name}")
 
 
 def _leave(host: Host) -> None:

@@ -169,6 +169,10 @@ class Host:
         if owner is not None:
             self._own(descriptor, owner)
         os.fchmod(descriptor, mode)
+        self.sync(descriptor)
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until a file is on the disk: a name must never point to bytes that a power cut can take."""
         os.fsync(descriptor)
 
     def _own(self, file: int | str, owner: tuple[int, int]) -> None:

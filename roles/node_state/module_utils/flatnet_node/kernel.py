@@ -153,8 +153,6 @@ class Sysctls:
 
     def _set(self, key: str, value: str, live: str | None, undo: Undo) -> None:
         path = sysctl_path(key)
-        if live is not None:
-            undo.back(f"sysctl {key}", lambda: self._host.set_value(path, live))
         try:
             self._host.set_value(path, value)
         except OSError as error:
@@ -162,6 +160,8 @@ class Sysctls:
                 f"sysctl {key} is {live} and cannot be set to {value} here ({error.strerror}); "
                 "in a container, set it on the machine below"
             ) from None
+        if live is not None:
+            undo.back(f"sysctl {key}", lambda: self._host.set_value(path, live))
 
 
 def _is_builtin(host: Host, name: str) -> bool:

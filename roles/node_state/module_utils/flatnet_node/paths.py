@@ -151,8 +151,12 @@ class Paths:
     # Carrying out
 
     def _make(self, wanted: WantedDirectory, owner: tuple[int, int], undo: Undo) -> None:
+        undo.back(wanted.path, partial(self._unmake, wanted.path))
         self._host.make_directory(wanted.path, wanted.mode, owner)
-        undo.back(wanted.path, lambda: self._host.remove_directory(wanted.path))
+
+    def _unmake(self, path: str) -> None:
+        if self._host.lstat(path) is not None:
+            self._host.remove_directory(path)
 
     def _set_access(
         self, path: str, found: os.stat_result, mode: int, owner: tuple[int, int], undo: Undo

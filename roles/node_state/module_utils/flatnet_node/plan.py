@@ -45,7 +45,7 @@ class Change(NamedTuple):
 
 
 @contextmanager
-def suppress_into(failures: list[str], what: str) -> Iterator[None]:
+def collecting(failures: list[str], what: str) -> Iterator[None]:
     """Add an error to failures in place of raising it."""
     try:
         yield
@@ -86,7 +86,7 @@ class Undo:
             self.host.run(["systemctl", "stop", *self.stop])
         for what, how in reversed(self._back):
             # Whatever goes wrong with one step, the others are still to be undone.
-            with suppress_into(failures, what):
+            with collecting(failures, what):
                 how()
         if self.reload:
             self._ask(["daemon-reload"], failures)

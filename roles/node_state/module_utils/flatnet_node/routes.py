@@ -44,7 +44,7 @@ def generated(host: Host, name: str, routes: list[WantedRoute]) -> tuple[list[Wa
     batch = "".join(f"route replace {route.arguments()}\n" for route in routes)
     unit = WantedUnit(f"flatnet-routes-{name}.service", True, True, None, [])
     text = UNIT.format(name=name, ip=host.program("ip") or "/usr/sbin/ip", path=path)
-    return [generated_file(path, batch), generated_file(unit.path, text, "unit")], [unit]
+    return [generated_file(path, batch), generated_file(unit.path, text, "unit file")], [unit]
 
 
 def family(destination: str) -> str:
@@ -69,9 +69,8 @@ class Routes:
         """Ask the kernel, for the families concerned only."""
         self._host = host
         self._wanted = wanted.routes
-        self._stale = [
-            route for route in old.routes if key(route) not in {key(wanted) for wanted in wanted.routes}
-        ]
+        wanted_keys = {key(route) for route in wanted.routes}
+        self._stale = sorted({key(route) for route in old.routes} - wanted_keys)
         self._foreign = {key(route) for other in others for route in other.routes}
         versions = {family(route.destination) for route in wanted.routes}
         versions |= {family(route["destination"]) for route in old.routes}
@@ -85,11 +84,11 @@ class Routes:
         forward: list[str] = []
         back: list[str] = []
         for route in self._stale:
-            live = self._live.get(key(route))
-            if live is not None and live["protocol"] == PROTOCOL and key(route) not in self._foreign:
-                changes.append(Change("route", route["destination"], "remove", "no longer wanted"))
-                forward.append(_deletion(key(route)))
-                back.append(f"route replace {_describe(live, key(route))}")
+            live = self._live.get(route)
+            if live is not None and live["protocol"] == PROTOCOL and route not in self._foreign:
+                changes.append(Change("route", route[0], "remove", "no longer wanted"))
+                forward.append(_deletion(route))
+                back.append(f"route replace {_describe(live, route)}")
         for wanted in self._wanted:
             live = self._live.get(key(wanted))
             reason = self._reason(wanted, live)

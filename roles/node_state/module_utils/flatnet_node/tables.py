@@ -47,7 +47,7 @@ def generated(host: Host, name: str, tables: list[WantedTable]) -> tuple[list[Wa
         generated_file(path_of(table), _definition(table), validate=["nft", "-c", "-f", "{path}"])
         for table in tables
     ]
-    return [*files, generated_file(unit.path, UNIT.format(name=name, commands=commands), "unit")], [unit]
+    return [*files, generated_file(unit.path, UNIT.format(name=name, commands=commands), "unit file")], [unit]
 
 
 class Tables:
@@ -109,13 +109,13 @@ class Tables:
         return listing
 
     def _load(self, table: WantedTable, before: str | None, undo: Undo) -> None:
-        undo.back(f"table {table.item}", partial(self._restore, table.item, before))
         self._nft(["-f", self._host.at(path_of(table))])
+        undo.back(f"table {table.item}", partial(self._restore, table.item, before))
         self._listings.pop(table.item, None)
 
     def _remove(self, item: str, before: str, undo: Undo) -> None:
-        undo.back(f"table {item}", partial(self._restore, item, before))
         self._nft(["delete", "table", *item.split()])
+        undo.back(f"table {item}", partial(self._restore, item, before))
 
     def _restore(self, item: str, before: str | None) -> None:
         self._nft(["-f", "-"], f"add table {item}\ndelete table {item}\n{before or ''}")

@@ -17,7 +17,7 @@ UNIT_DIRECTORY = "/etc/systemd/system"
 class WantedFile(NamedTuple):
     """A file; its bytes are `data`, or a blob of that digest when data is None."""
 
-    kind: str  # file, program or unit
+    kind: str  # file, program or unit file
     path: str
     mode: int
     owner: str
