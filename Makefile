@@ -1,0 +1,51 @@
+# `make cluster` brings up a proven Kubernetes network on this machine, `make test` proves flatnet itself.
+# Both start from nothing but git, make, Go and Python 3.11; what else they need they install themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+HOSTS := python -m flatnet.container_hosts
+
+.PHONY: help cluster destroy test lint unit integration molecule benchmark programs clean machine venv
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+cluster: machine venv ## three hosts on this machine with a proven pod network, left running
+	@python tests/pipeline.py cluster
+	@tests/show-cluster
+
+destroy: venv ## remove the hosts of `make cluster` and of every test, with all that belongs to them
+	@$(HOSTS) destroy --all
+
+test: machine venv ## every tier: lint, unit, contract, integration, a real cluster per scenario
+	@python tests/pipeline.py test
+
+lint: venv ## every linter
+	@tests/lint
+
+unit: venv ## unit and contract tests: no root, no network, seconds
+	@python -m pytest
+
+integration: machine venv ## tests with real hosts, without a cluster on them
+	@python -m pytest tests/integration
+
+molecule: machine venv ## a real cluster per scenario; SCENARIOS="default flannel" picks some
+	@python tests/pipeline.py molecule $(SCENARIOS)
+
+benchmark: machine venv ## how long provisioning takes
+	@python tests/benchmark/provision.py
+
+programs: machine venv ## build the programs of Kubernetes and friends into the cache
+	@python -m flatnet.programs build
+
+clean: ## remove what was made in this checkout; the cache of programs and images stays
+	@rm -rf .venv reports .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache flatnet.egg-info
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+machine:
+	@tests/setup-machine
+
+venv:
+	@tests/make-venv

@@ -1,0 +1,70 @@
+"""What `make test` tells about the time it took."""
+
+import importlib.util
+import io
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("pipeline", Path(__file__).parents[1] / "pipeline.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["pipeline"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_step_of_molecule_lasts_until_the_next_one_begins(pipeline: ModuleType) -> None:
+    times = pipeline.Times()
+    reader = pipeline.StepReader(times)
+    for now, line in [
+        (
+            10.0,
+            "\x1b[36mINFO    \x1b[0m \x1b[32mdefault\x1b[0m ➜ \x1b[33mcreate\x1b[0m: \x1b[36mExecuting\x1b[0m\n",
+        ),
+        (11.0, "TASK [Make the container hosts answer over SSH]\n"),
+        (14.5, "INFO     default ➜ converge: Executing\n"),
+    ]:
+        reader.read(line, now)
+    reader.end(40.0)
+    assert times.steps == [("default create", 4.5), ("default converge", 25.5)]
+
+
+def test_the_slowest_tests_of_pytest_are_steps_too(pipeline: ModuleType) -> None:
+    times = pipeline.Times()
+    reader = pipeline.StepReader(times)
+    reader.read("3.10s call     tests/unit/test_x.py::test_a_thing[a b]\n", 1.0)
+    reader.read("9 passed in 14.14s\n", 2.0)
+    reader.end(3.0)
+    assert times.steps == [("tests/unit/test_x.py::test_a_thing[a b]", 3.1)]
+
+
+def test_the_summary_shows_tiers_in_order_and_steps_slowest_first(pipeline: ModuleType) -> None:
+    times = pipeline.Times(tiers=[("lint", 20.04), ("molecule default", 90.0)])
+    times.steps = [("default create", 2.0), ("default converge", 30.0)]
+    shown = io.StringIO()
+    times.show(shown)
+    assert [line.split() for line in shown.getvalue().splitlines() if line] == [
+        ["tier", "seconds"],
+        ["lint", "20.0"],
+        ["molecule", "default", "90.0"],
+        ["slowest", "steps", "seconds"],
+        ["default", "converge", "30.0"],
+        ["default", "create", "2.0"],
+    ]
+
+
+def test_a_tier_that_fails_ends_the_run_with_its_name(
+    pipeline: ModuleType, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runner = pipeline.Pipeline()
+    with pytest.raises(pipeline.TierFailedError, match=r"^lint failed with exit status 3$"):
+        runner.run("lint", ["sh", "-c", "echo seen; exit 3"])
+    assert capfd.readouterr().out == "\n=== lint\nseen\n"
+    assert [name for name, _ in runner.times.tiers] == ["lint"]
