@@ -75,8 +75,12 @@ def save(host: Host, record: Record) -> None:
     path = path_of(record.name)
     fresh = f"{RECORDS}/.{record.name}.new"
     host.discard(fresh)
-    host.write(fresh, text.encode(), 0o600, None)
-    host.rename(fresh, path)
+    try:
+        host.write(fresh, text.encode(), 0o600, None)
+        host.rename(fresh, path)
+    except OSError:
+        host.discard(fresh)
+        raise
 
 
 def pending(old: Record, new: Record, touched: list[str]) -> Record:
