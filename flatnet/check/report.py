@@ -79,8 +79,11 @@ def _causes(findings: Sequence[Finding]) -> list[Cause]:
 
 
 def json_text(report: Report) -> str:
-    """Return the report as JSON text."""
-    return json.dumps(report, indent=1, sort_keys=True) + "\n"
+    """Return the report as JSON text, a check per line: that is greppable, and large clusters have many."""
+    rest = {key: value for key, value in report.items() if key != "checks"}
+    head = json.dumps(rest, indent=1, sort_keys=True).removesuffix("\n}")
+    lines = ",\n".join("  " + json.dumps(check, sort_keys=True) for check in report["checks"])
+    return f'{head},\n "checks": [\n{lines}\n ]\n}}\n'
 
 
 def junit_text(report: Report) -> str:

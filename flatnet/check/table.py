@@ -15,6 +15,7 @@ from flatnet.check.report import Report, summary
 # Wider matrices do not fit on a terminal; then only pairs with failures are shown.
 _NODES_SHOWN = 8
 _FAILURES_SHOWN = 3
+_CAUSES_SHOWN = 12
 
 
 def render(report: Report, width: int, *, colour: bool) -> str:
@@ -90,20 +91,23 @@ def _cell(oks: Sequence[bool]) -> str:
 
 
 def _print_causes(console: Console, report: Report) -> None:
-    for cause in report["causes"]:
+    failures: dict[str, list[Finding]] = {}
+    for finding in report["checks"]:
+        if not finding["ok"]:
+            failures.setdefault(finding["cause"], []).append(finding)
+    for cause in report["causes"][:_CAUSES_SHOWN]:
         checks = "1 check" if cause["checks"] == 1 else f"{cause['checks']} checks"
         console.print(f"[red]{escape(cause['cause'])}[/] ({checks})")
         _print_indented(console, f"look at: {cause['look']}")
-        mine = [
-            finding
-            for finding in report["checks"]
-            if not finding["ok"] and finding["cause"] == cause["cause"]
-        ]
+        mine = failures[cause["cause"]]
         for finding in mine[:_FAILURES_SHOWN]:
             _print_indented(console, summary(finding))
         if len(mine) > _FAILURES_SHOWN:
             _print_indented(console, f"and {len(mine) - _FAILURES_SHOWN} more")
         console.print()
+    hidden = len(report["causes"]) - _CAUSES_SHOWN
+    if hidden > 0:
+        console.print(f"{hidden} further causes are in the report.")
 
 
 def _print_indented(console: Console, text: str) -> None:

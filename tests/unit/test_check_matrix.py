@@ -1,6 +1,9 @@
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from check_example import SETTINGS, checks, cluster, plan, pod, pods, services, with_pod
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,8 @@ from flatnet.check.facts import cluster_facts
 from flatnet.check.matrix import CLASSES, matrix, part
 from flatnet.check.model import Check, Settings
 from flatnet.errors import FlatnetError
+
+CONTRACTS = sorted((Path(__file__).parents[2] / "roles").glob("cni_*/vars/contract.yml"))
 
 
 def _counts(nodes: int) -> dict[str, int]:
@@ -91,6 +96,15 @@ def test_a_contract_may_name_a_device_or_several_addresses() -> None:
     facts.plan["backend"]["check"]["node_to_remote_pod"] = ["device:cilium_host", "node_address"]
     found = {check["id"]: check["expected"] for check in checks(facts)}
     assert found["node_to_pod/ipv4/http/node-0->node-1:server-1"] == ["device:cilium_host", "192.0.2.11"]
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.parent.parent.name)
+def test_every_backends_contract_makes_a_matrix(path: Path) -> None:
+    facts = cluster()
+    contract = yaml.safe_load(path.read_text())["backend_contract"]
+    found = matrix(replace(facts, plan={**facts.plan, "backend": contract}), SETTINGS)
+    assert {check["class"] for check in found} >= {"node_to_pod", "hairpin"}
+    assert all(check["expected"] for check in found)
 
 
 def test_every_node_sees_a_pods_own_address() -> None:

@@ -60,6 +60,9 @@ def test_the_report_counts_sums_up_the_plan_and_keeps_evidence_where_something_f
 def test_the_json_is_the_report_with_every_check_in_full() -> None:
     report = _report(masqueraded=True)
     loaded = json.loads(json_text(report))
+    assert len([line for line in json_text(report).splitlines() if '"class": ' in line]) == len(
+        report["checks"]
+    )
     assert loaded == report
     failed = [check for check in loaded["checks"] if not check["ok"]]
     assert failed[0] == {
@@ -159,3 +162,13 @@ def test_a_matrix_too_wide_for_a_terminal_shows_only_the_nodes_with_failures() -
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("node-")]
     assert rows == [[f"node-{index}" for index in range(1, 9)], ["node-0", *["7/9"] * 8]]
     assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_a_terminal_is_not_flooded_with_causes() -> None:
+    facts = cluster(14)
+    everything = checks(facts)
+    probes = {node: {"msg": f"{node} is gone"} for node in facts.nodes}
+    report = build_report(plan(14), findings(facts, everything, probes), {}, _STARTED, 1)
+    lines = render(report, 100, colour=False).splitlines()
+    assert len([line for line in lines if "did not make its checks" in line]) == 12
+    assert lines[-2] == "2 further causes are in the report."
