@@ -52,8 +52,10 @@ def _destroy(options: argparse.Namespace) -> int:
         names.append(read_inventory(options.inventory).prefix)
     if options.all:
         names += hosts.prefixes()
-    if not names:
+    if not names and not options.all:
         raise FlatnetError("say what to destroy: a prefix, --inventory or --all")
+    if not names:
+        _say("there are no container hosts")
     for name in dict.fromkeys(names):
         _say(f"{name}: {'removed' if hosts.destroy(check_prefix(name)) else 'not there'}")
     return 0

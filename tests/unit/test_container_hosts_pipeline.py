@@ -26,7 +26,7 @@ def test_a_step_of_molecule_lasts_until_the_next_one_begins(pipeline: ModuleType
     for now, line in [
         (
             10.0,
-            "\x1b[36mINFO    \x1b[0m \x1b[32mdefault\x1b[0m ➜ \x1b[33mcreate\x1b[0m: \x1b[36mExecuting\x1b[0m\n",
+            "INFO \x1b[32mdefault\x1b[0m ➜ \x1b[33mcreate\x1b[0m: \x1b[36mExecuting\x1b[0m\n",
         ),
         (11.0, "TASK [Make the container hosts answer over SSH]\n"),
         (14.5, "INFO     default ➜ converge: Executing\n"),
