@@ -19,7 +19,7 @@ def kubeconfig(server: str, ca: str, certificate: str, key: str, user: str, clus
     try:
         return kubeconfig_text(server, ca, certificate, key, user, cluster)
     except FlatnetError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:

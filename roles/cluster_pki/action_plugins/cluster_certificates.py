@@ -87,7 +87,7 @@ class ActionModule(ActionBase):
                 lock_seconds=request.lock_seconds,
             )
         except FlatnetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         result.update(
             changed=done.changed,
             issued=[{"name": change.name, "reason": change.reason} for change in done.issued],

@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         try:
             report = self._report(self._task.args["probes"])
         except FlatnetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         path = self._write(report)
         # Ansible knows its terminal; where there is none, it reports fewer columns than the tables need.
         _display.display("\n" + render(report, max(int(_display.columns or 0), 100), colour=ANSIBLE_COLOR))

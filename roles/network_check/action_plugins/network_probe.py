@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         try:
             checks = self._part()
         except FlatnetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         inside = [check for check in checks if check["source"]["kind"] != "controller"]
         outside = [check for check in checks if check["source"]["kind"] == "controller"]
         limits = dict(arguments.get("limits") or {})

@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         try:
             return {**result, **_look_up(arguments), "changed": False}
         except FlatnetError as problem:
-            raise AnsibleActionFail(str(problem)) from problem
+            raise AnsibleActionFail(str(problem)) from None
 
 
 class _Display:

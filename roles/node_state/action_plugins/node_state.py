@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
                 answer = self._call(package, task_vars)
                 explain_refusal(answer["missing"], package.sources)
         except FlatnetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         answer.pop("missing")
         return {**result, **answer}
 
