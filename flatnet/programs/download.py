@@ -68,7 +68,8 @@ def _complete(address: str, part: Path, algorithm: str, progress: Progress) -> s
             if attempt == _ATTEMPTS:
                 kept = part.stat().st_size if part.exists() else 0
                 raise FlatnetError(
-                    f"{address}: {problem}. {kept} bytes are kept: repeat the command to go on from there, or take the programs from gomod or a directory"
+                    f"{address}: {problem}. {kept} bytes are kept: repeat the command to go on from there,"
+                    " or take the programs from gomod or a directory"
                 ) from problem
             progress.say(f"{address}: {problem}; trying again")
             time.sleep(attempt)

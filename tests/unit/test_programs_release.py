@@ -164,7 +164,8 @@ def test_a_connection_that_keeps_ending_is_refused_and_its_part_is_kept_for_the_
         fetch(f"{site.url}/tool", DIGEST, tmp_path, progress)
     assert str(refused.value) == (
         f"{site.url}/tool: the connection ended after 1000 of {len(CONTENT) - 2000} bytes. "
-        "3000 bytes are kept: repeat the command to go on from there, or take the programs from gomod or a directory"
+        "3000 bytes are kept: repeat the command to go on from there,"
+        " or take the programs from gomod or a directory"
     )
     assert fetch(f"{site.url}/tool", DIGEST, tmp_path, progress).read_bytes() == CONTENT
     assert site.requests[-1] == ("/tool", "bytes=3000-")
