@@ -36,6 +36,9 @@ LOOK_SECONDS = 2.0
 # An overlay file system cannot lie on another one, and the container's own is one already.
 VOLUMES = ("/var/lib/containerd", "/var/lib/kubelet")
 
+# Folders that are empty at every boot, with the mode of each.
+TEMPORARY = {"/run": "0755", "/run/lock": "1777"}
+
 Say = Callable[[str], None]
 
 
@@ -112,7 +115,11 @@ def run_arguments(cluster: Cluster, host: Host, image: str, spec: str) -> list[s
         *(f"--add-host={host.name}:{interface.ip}" for interface in host.interfaces),
         # Nobody answers there, and says so at once: a lookup fails instead of waiting for a far resolver.
         f"--dns={gateway}",
-        "--systemd=always",
+        # What `--systemd=always` does, but for its mount of this machine's own systemd control groups: with
+        # that one, units of the same name on several hosts share a group, and take it from each other.
+        "--systemd=false",
+        "--stop-signal=SIGRTMIN+3",
+        *(f"--tmpfs={path}:rw,mode={mode}" for path, mode in TEMPORARY.items()),
         "--privileged",
         # runc inside a host finds its control groups only in a namespace of their own.
         "--cgroupns=private",

@@ -30,7 +30,9 @@ ip route add 10.200.{other}.0/24 via 10.211.3.1{other}
 def machine() -> dict[str, object]:
     """What container hosts may change on this machine only for as long as they exist."""
     links = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=True).stdout
-    rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    rules = subprocess.run(
+        ["nft", "--stateless", "list", "ruleset"], capture_output=True, text=True, check=True
+    ).stdout
     groups = podman.CONTROL_GROUPS.glob(f"**/{podman.control_group(PREFIX)}")
     return {
         "containers": [container.name for container in podman.containers(PREFIX)],
