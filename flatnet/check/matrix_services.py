@@ -128,21 +128,21 @@ def host_port(part: Part) -> Iterator[Check]:
 
 def dns_service(part: Part) -> Iterator[Check]:
     """Check that names lead to services: in pods by resolv.conf, from nodes by asking the planned address."""
-    domain = part.cluster.plan["dns_domain"]
-    full_name = f"{SERVICE}.{part.settings.namespace}.svc.{domain}"
-    for name in (SERVICE, full_name):
+    domain, service = part.cluster.plan["dns_domain"], part.settings.named_service
+    full_name = f"{service}.{part.settings.namespace}.svc.{domain}"
+    for name in (service, full_name):
         yield part.from_client(
             "dns_service",
-            {**part.service(SERVICE), "name": name},
+            {**part.service(service), "name": name},
             part.settings.service_port,
             request="hostname",
             host=name,
             expected=part.cluster.ready_servers,
             reads="text",
-            problem=part.service_problem(SERVICE),
+            problem=part.service_problem(service),
         )
     api_server = of_family(part.cluster.plan["first_service_addresses"], part.family)
-    addresses = {full_name: part.cluster.service_address(SERVICE, part.family)}
+    addresses = {full_name: part.cluster.service_address(service, part.family)}
     # The API server's own service has addresses of the first family only.
     if part.family == part.cluster.families[0]:
         addresses[f"kubernetes.default.svc.{domain}"] = api_server

@@ -94,8 +94,19 @@ class Settings:
     # How many other nodes each node is checked against, on a ring; 0 means all.
     peers: int = 0
     large_bytes: int = 8000
+    # Part of the name of the service that DNS is asked for; a new one for each check (see named_service).
+    run: str = "0"
     dns_outside: str = "refused"
     dns_outside_name: str = "example.com"
+
+    @property
+    def named_service(self) -> str:
+        """Name of the service that DNS is asked for.
+
+        Every check has its own. A resolver may answer with the address that a name had before until the time
+        to live of that answer ends (RFC 1034, section 3.6), and that would be no fault of the network.
+        """
+        return f"named-{self.run}"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Settings":

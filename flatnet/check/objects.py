@@ -34,6 +34,7 @@ def probe_objects(settings: Settings, families: Sequence[str]) -> list[Json]:
             "automountServiceAccountToken": False,
         },
         _service(settings, SERVICE, families),
+        _service(settings, settings.named_service, families),
         # A pod that calls this service can only be answered by itself: the way back is the hairpin.
         _service(settings, SERVICE_LOCAL, families, internalTrafficPolicy="Local"),
         _service(settings, NODE_PORT, families, type="NodePort", externalTrafficPolicy="Cluster"),

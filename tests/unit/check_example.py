@@ -111,7 +111,13 @@ def services(*, ipv6: bool = False) -> list[Json]:
     """Return the Service objects as the API server completes them."""
     found = []
     for number, (name, node_port) in enumerate(
-        [("server", 0), ("server-local", 0), ("server-nodeport", 30080), ("server-nodeport-local", 30081)],
+        [
+            ("server", 0),
+            ("server-local", 0),
+            ("server-nodeport", 30080),
+            ("server-nodeport-local", 30081),
+            ("named-0", 0),
+        ],
         100,
     ):
         http = {"name": "http", "port": 80, **({"nodePort": node_port} if node_port else {})}

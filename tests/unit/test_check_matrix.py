@@ -155,10 +155,10 @@ def test_a_host_port_sees_nodes_and_pods_with_their_own_addresses() -> None:
 
 
 def test_names_are_asked_for_as_pods_write_them_and_as_nodes_ask_the_planned_address() -> None:
-    short = _check("dns_service/ipv4/http/node-0:client-0->server")
-    full = _check("dns_service/ipv4/http/node-0:client-0->server.flatnet-check.svc.cluster.local")
+    short = _check("dns_service/ipv4/http/node-0:client-0->named-0")
+    full = _check("dns_service/ipv4/http/node-0:client-0->named-0.flatnet-check.svc.cluster.local")
     hosts = short["how"]["host"], full["how"]["host"]
-    assert hosts == ("server", "server.flatnet-check.svc.cluster.local")
+    assert hosts == ("named-0", "named-0.flatnet-check.svc.cluster.local")
     first = _check("dns_service/ipv4/dns-tcp/node-0->kubernetes.default.svc.cluster.local")
     assert first["expected"] == ["10.32.0.1"]
     assert first["how"] == {

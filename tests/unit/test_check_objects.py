@@ -30,7 +30,15 @@ def test_everything_lives_in_one_namespace_that_allows_host_ports() -> None:
 
 def test_services_and_the_account_come_before_the_pods_that_need_them() -> None:
     kinds = [item["kind"] for item in probe_objects(SETTINGS, ["ipv4"])]
-    assert kinds == ["Namespace", "ServiceAccount", *["Service"] * 4, *["DaemonSet"] * 3]
+    assert kinds == ["Namespace", "ServiceAccount", *["Service"] * 5, *["DaemonSet"] * 3]
+
+
+def test_each_check_asks_for_a_name_that_no_resolver_remembers() -> None:
+    first, second = (
+        {item["metadata"]["name"] for item in probe_objects(Settings.of({"run": run}), ["ipv4"])}
+        for run in ("00000a", "00000b")
+    )
+    assert (first - second, second - first) == ({"named-00000a"}, {"named-00000b"})
 
 
 @pytest.mark.parametrize("role", ["server", "client", "host"])

@@ -124,7 +124,7 @@ def test_a_proven_network_is_reported_and_leaves_nothing_changed(tmp_path: Path,
     assert status == 0, output
     assert "4 of 4 checks passed" in output
     assert "changed=0" in output
-    assert _calls(tmp_path) == [("present", 9, True), ("absent", 1, False)]
+    assert _calls(tmp_path) == [("present", 10, True), ("absent", 1, False)]
     report = json.loads((tmp_path / "reports" / "network_check.json").read_text())
     assert (report["passed"], report["failed"]) == (4, 0)
     local = next(check for check in report["checks"] if check["id"].startswith("node_port/ipv4/http/local"))
@@ -140,7 +140,7 @@ def test_a_failure_fails_the_play_with_its_cause_after_the_probes_are_removed(
     assert "1 of 4 checks of the pod network failed." in output
     assert "pods of node-0 get addresses outside its pod network 10.200.0.0/24" in output
     # Probes that do not become ready are no reason to prove nothing: those that run are asked for once more.
-    assert _calls(tmp_path) == [("present", 9, True), ("present", 9, False), ("absent", 1, False)]
+    assert _calls(tmp_path) == [("present", 10, True), ("present", 10, False), ("absent", 1, False)]
 
 
 def test_check_mode_asks_nobody(tmp_path: Path, port: int) -> None:
