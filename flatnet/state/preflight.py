@@ -1,0 +1,89 @@
+"""What a host is like: reading what it printed about itself, and what keeps flatnet from using it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flatnet.errors import FlatnetError
+
+MARKER = "flatnet-facts "
+OLDEST_PYTHON = (3, 9)
+# Status of the shell that finds no Python; ours alone, so that no other failure is taken for it.
+NO_PYTHON = 93
+
+# Where a command comes from: (Debian and Ubuntu, Red Hat and its kin).
+PACKAGES: Mapping[str, tuple[str, str]] = {
+    "conntrack": ("conntrack", "conntrack-tools"),
+    "ethtool": ("ethtool", "ethtool"),
+    "ip": ("iproute2", "iproute"),
+    "ipset": ("ipset", "ipset"),
+    "iptables": ("iptables", "iptables-nft"),
+    "ipvsadm": ("ipvsadm", "ipvsadm"),
+    "modprobe": ("kmod", "kmod"),
+    "mount": ("mount", "util-linux"),
+    "nft": ("nftables", "nftables"),
+    "runc": ("runc", "runc"),
+    "socat": ("socat", "socat"),
+    "sysctl": ("procps", "procps-ng"),
+    "tc": ("iproute2", "iproute-tc"),
+    "unshare": ("util-linux", "util-linux"),
+}
+_RED_HAT = frozenset({"almalinux", "centos", "fedora", "ol", "rhel", "rocky"})
+
+
+class Answer(NamedTuple):
+    """What a command on a host left: exit status and texts."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def read_answer(host: str, interpreter: str, user: str, answer: Answer) -> dict[str, Any]:
+    """Return the facts that a host printed. Raises FlatnetError saying why there are none."""
+    line = next((line for line in reversed(answer.output.splitlines()) if line.startswith(MARKER)), None)
+    if line is not None:
+        facts: dict[str, Any] = json.loads(line.removeprefix(MARKER))
+        return facts
+    said = " ".join((answer.errors.strip() or answer.output.strip()).split())[-300:]
+    if answer.status == NO_PYTHON:
+        raise FlatnetError(
+            f"{host} has no Python at {interpreter}; install it there (Debian: apt-get install python3, "
+            "Red Hat: dnf install python3), or set ansible_python_interpreter"
+        )
+    if "sudo" in said or "password" in said.lower():
+        raise FlatnetError(
+            f"{host} does not let {user} become root: {said}; allow sudo without a password, "
+            "give --ask-become-pass, or log in as root"
+        )
+    raise FlatnetError(
+        f"{host} answered nothing that can be read (status {answer.status}): {said or 'nothing'}"
+    )
+
+
+def problems(host: str, user: str, facts: Mapping[str, Any], commands: Sequence[str]) -> list[str]:
+    """Return one sentence for each thing that keeps flatnet from using a host, with its fix."""
+    if "uid" not in facts:
+        # An old Python says no more than its version.
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        return [f"{host} has Python {facts['python']}; at least {oldest} is needed: install a newer python3"]
+    found = []
+    if facts["uid"] != 0:
+        found.append(
+            f"{host} is used as {user}, who is not root; set ansible_become: true, or ansible_user: root"
+        )
+    if not facts["systemd"]:
+        found.append(
+            f"{host} runs {facts['init'] or 'an unknown program'} as its first process; "
+            "flatnet runs daemons as systemd units: use a host that boots systemd"
+        )
+    missing = [command for command in commands if not facts["commands"].get(command)]
+    if missing:
+        found.append(f"{host} lacks {', '.join(missing)}; {_installation(facts, missing)}")
+    return found
+
+
+def _installation(facts: Mapping[str, Any], commands: Sequence[str]) -> str:
+    red_hat = facts["operating_system"]["id"] in _RED_HAT
+    packages = sorted({PACKAGES.get(command, (command, command))[red_hat] for command in commands})
+    return f"{'dnf install' if red_hat else 'apt-get install'} {' '.join(packages)}"

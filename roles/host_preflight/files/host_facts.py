@@ -1,0 +1,244 @@
+"""Runs on a host, from standard input: prints what the host is like, after MARKER, as one line of JSON.
+
+The one argument is JSON: {"kernel_features": [names], "commands": [names]}. Nothing on the host is changed,
+but that the kernel may load a module to answer whether it has one. Needs Python 3.9 and `ip`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from typing import Any
+
+MARKER = "flatnet-facts "
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# A feature is there when one of its modules is loaded, built in or can be loaded, or its trace is found, or
+# the attempt to use it succeeds, which is made in a network namespace of its own that ends with it.
+MODULES = {
+    "conntrack": ["nf_conntrack"],
+    "geneve": ["geneve"],
+    "gre": ["ip_gre"],
+    "ipset": ["ip_set"],
+    "iptables": ["ip_tables"],
+    "nftables": ["nf_tables"],
+    "openvswitch": ["openvswitch"],
+    "vlan": ["8021q"],
+}
+TRACES = {
+    "bpf": "/sys/fs/bpf",
+    "br_netfilter": "/proc/sys/net/bridge",
+    "btf": "/sys/kernel/btf/vmlinux",
+    "conntrack": "/proc/sys/net/netfilter/nf_conntrack_max",
+    "ip_vs": "/proc/net/ip_vs",
+    "iptables": "/proc/net/ip_tables_names",
+    "ipv6": "/proc/sys/net/ipv6",
+    "tun": "/sys/class/misc/tun",
+}
+ATTEMPTS = {
+    "bridge": "ip link add flatnet0 type bridge",
+    "conntrack": "conntrack -L",
+    "dummy": "ip link add flatnet0 type dummy",
+    "geneve": "ip link add flatnet0 type geneve id 1 remote 127.0.0.1",
+    "gre": "ip link add flatnet0 type gre local 127.0.0.1 remote 127.0.0.2",
+    "ipip": "ip link add flatnet0 type ipip local 127.0.0.1 remote 127.0.0.2",
+    "ipset": "ipset create flatnet0 hash:ip",
+    "iptables": "iptables -t nat -N FLATNET",
+    "nftables": "nft add table ip flatnet0",
+    "sit": "ip link add flatnet0 type sit local 127.0.0.1 remote 127.0.0.2",
+    "veth": "ip link add flatnet0 type veth peer name flatnet1",
+    "vrf": "ip link add flatnet0 type vrf table 10",
+    "vxlan": "ip link add flatnet0 type vxlan id 1 dstport 4789",
+    "wireguard": "ip link add flatnet0 type wireguard",
+}
+
+
+def read(path: str) -> str:
+    """Return a small file, or nothing where it is not there."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def run(arguments: list[str]) -> str:
+    """Return what a program prints, or nothing where it fails or is not there."""
+    try:
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": PATH, "LC_ALL": "C"},
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+
+
+def operating_system(text: str) -> dict[str, str]:
+    """Return {id, version} out of os-release(5)."""
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {
+        "id": fields.get("ID", "").strip("\"'"),
+        "version": fields.get("VERSION_ID", "").strip("\"'"),
+    }
+
+
+def interfaces(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return {name, mtu, addresses, kind, up} for each entry of `ip -details -json address`."""
+    return [
+        {
+            "name": link["ifname"],
+            "mtu": link["mtu"],
+            "addresses": [
+                f"{entry['local']}/{entry['prefixlen']}"
+                for entry in link.get("addr_info", [])
+                if "local" in entry and entry.get("scope") != "link"
+            ],
+            "kind": link.get("linkinfo", {}).get("info_kind") or link.get("link_type", ""),
+            "up": "UP" in link.get("flags", []),
+        }
+        for link in links
+        # A removed address can leave an empty entry.
+        if "ifname" in link
+    ]
+
+
+def routes(entries: list[dict[str, Any]], version: int) -> list[dict[str, str]]:
+    """Return {destination (always a CIDR), gateway, device, protocol} for each entry of `ip -json route`."""
+    whole, single = ("0.0.0.0/0", "/32") if version == 4 else ("::/0", "/128")
+    found = []
+    for entry in entries:
+        destination = whole if entry["dst"] == "default" else entry["dst"]
+        hops = entry.get("nexthops") or [entry]
+        found.append(
+            {
+                "destination": destination if "/" in destination else destination + single,
+                "gateway": hops[0].get("gateway", ""),
+                "device": hops[0].get("dev", ""),
+                # ip is silent about the protocol of routes made by hand.
+                "protocol": str(entry.get("protocol", "boot")),
+            }
+        )
+    return found
+
+
+def listening(table: str, version: int) -> list[dict[str, Any]]:
+    """Return {address, port} of each listening socket in the text of /proc/net/tcp or tcp6 (proc(5))."""
+    found = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 4 or fields[3] != "0A":
+            continue
+        address, port = fields[1].split(":")
+        numbers = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
+        words = struct.pack(f"={len(numbers)}I", *numbers)
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        found.append({"address": socket.inet_ntop(family, words), "port": int(port, 16)})
+    return sorted(found, key=lambda entry: (entry["port"], entry["address"]))
+
+
+def kernel_features(names: list[str]) -> dict[str, bool]:
+    """Return whether the kernel has each feature."""
+    release = os.uname().release
+    loaded = {line.split(" ", 1)[0] for line in read("/proc/modules").splitlines()}
+    builtin = read(f"/lib/modules/{release}/modules.builtin").replace("-", "_") if names else ""
+    filesystems = set(read("/proc/filesystems").split())
+
+    def is_there(name: str) -> bool:
+        modules = [module.replace("-", "_") for module in MODULES.get(name, [name])]
+        return (
+            any(
+                module in loaded or os.path.exists(f"/sys/module/{module}") or f"/{module}.ko\n" in builtin
+                for module in modules
+            )
+            or os.path.exists(TRACES.get(name, ""))
+            or name in filesystems
+        )
+
+    found = {name: is_there(name) for name in names}
+    missing = [name for name in names if not found[name]]
+    for name in _loadable(missing) + _usable(missing):
+        found[name] = True
+    return found
+
+
+def _loadable(names: list[str]) -> list[str]:
+    lines = [
+        f"modprobe -n -q {module} && echo {name}" for name in names for module in MODULES.get(name, [name])
+    ]
+    return run(["sh", "-c", "\n".join([*lines, "true"])]).split() if lines else []
+
+
+def _usable(names: list[str]) -> list[str]:
+    lines = []
+    for name in names:
+        if name in ATTEMPTS:
+            lines.append(f"{ATTEMPTS[name]} >/dev/null 2>&1 && echo {name}")
+            lines.append("ip link delete flatnet0 >/dev/null 2>&1")
+    return run(["unshare", "--net", "sh", "-c", "\n".join([*lines, "true"])]).split() if lines else []
+
+
+def memory_bytes(text: str) -> int:
+    """Return the whole memory out of /proc/meminfo (proc(5): kB there are units of 1024 bytes)."""
+    for line in text.splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def free_bytes(path: str) -> int:
+    """Return what an unprivileged process may still write below path."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
+def gather(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts."""
+    names = request["kernel_features"]
+    version = run(["runc", "--version"]).split("\n", 1)[0].split()
+    paths = {command: shutil.which(command, path=PATH) for command in request["commands"]}
+    return {
+        "hostname": os.uname().nodename,
+        "operating_system": operating_system(read("/etc/os-release") or read("/usr/lib/os-release")),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "machine_id": read("/etc/machine-id").strip(),
+        "init": read("/proc/1/comm").strip(),
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "uid": os.geteuid(),
+        "kernel": os.uname().release,
+        "architecture": os.uname().machine,
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_bytes": memory_bytes(read("/proc/meminfo")),
+        "swap": len(read("/proc/swaps").splitlines()) > 1,
+        "free_bytes": free_bytes("/var/lib"),
+        "cgroup_version": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
+        "selinux": read("/sys/fs/selinux/enforce").strip() == "1",
+        "time": time.time(),
+        "interfaces": interfaces(json.loads(run(["ip", "-details", "-json", "address"]) or "[]")),
+        "routes": [
+            route
+            for family in (4, 6)
+            for route in routes(json.loads(run(["ip", f"-{family}", "-json", "route"]) or "[]"), family)
+        ],
+        "listening": listening(read("/proc/net/tcp"), 4) + listening(read("/proc/net/tcp6"), 6),
+        "kernel_features": kernel_features(names),
+        "runc": version[-1] if version else "",
+        "commands": paths,
+    }
+
+
+if __name__ == "__main__":
+    print(MARKER + json.dumps(gather(json.loads(sys.argv[1]))))

@@ -1,0 +1,252 @@
+"""The program that runs on hosts, and the action that sends it there."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+
+ROLE = Path(__file__).parents[2] / "roles" / "host_preflight"
+PROGRAM = ROLE / "files" / "host_facts.py"
+ACTION = ROLE / "action_plugins" / "host_facts.py"
+
+
+def load(path: Path, name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+program = load(PROGRAM, "host_facts_program")
+
+
+def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
+    links = [
+        {
+            "ifname": "eth0",
+            "mtu": 1500,
+            "flags": ["BROADCAST", "UP"],
+            "link_type": "ether",
+            "addr_info": [
+                {"local": "192.0.2.11", "prefixlen": 24, "scope": "global"},
+                {"local": "fe80::1", "prefixlen": 64, "scope": "link"},
+                {"local": "2001:db8::11", "prefixlen": 64, "scope": "global"},
+            ],
+        },
+        {
+            "ifname": "cbr0",
+            "mtu": 1450,
+            "flags": [],
+            "link_type": "ether",
+            "linkinfo": {"info_kind": "bridge"},
+        },
+        {},
+    ]
+    assert program.interfaces(links) == [
+        {
+            "name": "eth0",
+            "mtu": 1500,
+            "addresses": ["192.0.2.11/24", "2001:db8::11/64"],
+            "kind": "ether",
+            "up": True,
+        },
+        {"name": "cbr0", "mtu": 1450, "addresses": [], "kind": "bridge", "up": False},
+    ]
+
+
+def test_destinations_of_routes_are_always_networks() -> None:
+    entries = [
+        {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "protocol": "dhcp"},
+        {"dst": "198.51.100.7", "dev": "eth0"},
+        {"dst": "203.0.113.0/24", "protocol": "157", "nexthops": [{"gateway": "192.0.2.9", "dev": "eth1"}]},
+    ]
+    assert program.routes(entries, 4) == [
+        {"destination": "0.0.0.0/0", "gateway": "192.0.2.1", "device": "eth0", "protocol": "dhcp"},
+        {"destination": "198.51.100.7/32", "gateway": "", "device": "eth0", "protocol": "boot"},
+        {"destination": "203.0.113.0/24", "gateway": "192.0.2.9", "device": "eth1", "protocol": "157"},
+    ]
+    assert program.routes([{"dst": "default", "dev": "eth0"}, {"dst": "2001:db8::7", "dev": "eth0"}], 6) == [
+        {"destination": "::/0", "gateway": "", "device": "eth0", "protocol": "boot"},
+        {"destination": "2001:db8::7/128", "gateway": "", "device": "eth0", "protocol": "boot"},
+    ]
+
+
+@pytest.mark.skipif(
+    sys.byteorder == "big", reason="the kernel writes these words in the order of the machine"
+)
+def test_listening_sockets_are_read_and_connected_ones_left_out() -> None:
+    header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
+    table = (
+        f"{header}"
+        "   0: 0B0200C0:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n"
+        "   1: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n"
+        "   2: 0B0200C0:0016 010200C0:C350 01 00000000:00000000 00:00000000 00000000     0\n"
+    )
+    assert program.listening(table, 4) == [
+        {"address": "192.0.2.11", "port": 22},
+        {"address": "127.0.0.1", "port": 6443},
+    ]
+    table = f"{header}   0: B80D0120000000000000000001000000:0016 {'0' * 32}:0000 0A\n"
+    assert program.listening(table, 6) == [{"address": "2001:db8::1", "port": 22}]
+    assert program.listening("", 4) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('NAME="Debian"\nID=debian\nVERSION_ID="12"\n', {"id": "debian", "version": "12"}),
+        ('ID="rocky"\n', {"id": "rocky", "version": ""}),
+        ("", {"id": "", "version": ""}),
+    ],
+)
+def test_the_operating_system_is_known_by_its_identifier(text: str, expected: dict[str, str]) -> None:
+    assert program.operating_system(text) == expected
+
+
+def test_memory_is_counted_in_bytes() -> None:
+    assert program.memory_bytes("MemTotal:        8154776 kB\nMemFree: 1 kB\n") == 8350490624
+    assert program.memory_bytes("") == 0
+
+
+def test_a_feature_is_looked_for_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {
+        "/proc/modules": "vxlan 1 0\n",
+        f"/lib/modules/{program.os.uname().release}/modules.builtin": "kernel/net/8021q/8021q.ko\n",
+        "/proc/filesystems": "nodev\toverlay\n",
+    }
+    asked = []
+
+    def run(arguments: list[str]) -> str:
+        asked.append(arguments)
+        return "sctp\n" if "modprobe" in arguments[-1] else "veth\n"
+
+    monkeypatch.setattr(program, "read", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.os.path, "exists", lambda path: path == "/proc/sys/net/bridge")
+    names = ["vxlan", "vlan", "overlay", "br_netfilter", "sctp", "veth", "wireguard"]
+    expected = {name: name != "wireguard" for name in names}
+    assert program.kernel_features(names) == expected
+    assert [arguments[0] for arguments in asked] == ["sh", "unshare"]
+    assert "modprobe -n -q sctp && echo sctp\n" in asked[0][-1]
+    assert "vxlan" not in asked[0][-1]
+    asked.clear()
+    assert program.kernel_features([]) == {}
+    assert asked == []
+
+
+def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
+    request = json.dumps({"kernel_features": [], "commands": ["sh", "no-such-command"]})
+    printed = subprocess.run(
+        [sys.executable, "-", request], input=PROGRAM.read_bytes(), capture_output=True, check=True
+    ).stdout.decode()
+    assert printed.startswith("flatnet-facts {")
+    found = json.loads(printed.removeprefix("flatnet-facts "))
+    assert (found["commands"]["no-such-command"], found["kernel_features"]) == (None, {})
+    assert found["commands"]["sh"].endswith("/sh")
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_the_program_is_python_3_9_and_needs_only_the_standard_library() -> None:
+    module = ast.parse(PROGRAM.read_text(), feature_version=(3, 9))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(module)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported <= sys.stdlib_module_names
+
+
+class Connection:
+    """An SSH connection as far as the action asks it."""
+
+    options: ClassVar = {"host": "192.0.2.11", "port": None, "remote_user": "admin", "ssh_args": "-C"}
+    _shell = SimpleNamespace(tmpdir=None)
+
+    def has_option(self, name: str) -> bool:
+        return name in self.options
+
+    def get_option(self, name: str) -> object:
+        return self.options[name]
+
+
+def run_action(answer: dict[str, Any] | Exception, **arguments: object) -> tuple[dict[str, Any], list[Any]]:
+    calls: list[Any] = []
+
+    def execute(_self: object, command: str, in_data: bytes) -> dict[str, Any]:
+        calls.append((command, in_data))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    plugin = type(
+        "Action", (load(ACTION, "host_facts_action").ActionModule,), {"_low_level_execute_command": execute}
+    )
+    task = SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="host_facts", diff=False)
+    action = plugin(task, Connection(), SimpleNamespace(), None, None, None)
+    variables = {"inventory_hostname": "node-1", "ansible_python_interpreter": "/usr/bin/python3"}
+    return action.run(task_vars=variables), calls
+
+
+FACTS = {"uid": 0, "systemd": True, "init": "systemd", "operating_system": {"id": "debian"}}
+
+
+def test_one_call_brings_the_facts() -> None:
+    printed = f"flatnet-facts {json.dumps({**FACTS, 'commands': {'ip': '/usr/sbin/ip'}})}\n"
+    result, calls = run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=["ip"])
+    assert result["ansible_facts"]["flatnet_facts"]["uid"] == 0
+    assert result["changed"] is False
+    [(command, sent)] = calls
+    assert command == (
+        "command -v /usr/bin/python3 >/dev/null 2>&1 || exit 93; "
+        """exec /usr/bin/python3 - '{"commands": ["ip"], "kernel_features": []}'"""
+    )
+    compile(sent, "sent", "exec")
+
+
+def test_what_is_sent_begins_with_what_an_old_python_understands() -> None:
+    printed = f"flatnet-facts {json.dumps({**FACTS, 'commands': {}})}\n"
+    _, [(_, sent)] = run_action({"rc": 0, "stdout": printed, "stderr": ""})
+    old = sent.replace(b"sys.version_info < (3, 9)", b"sys.version_info < (99,)")
+    told = subprocess.run([sys.executable, "-"], input=old, capture_output=True, check=True).stdout.decode()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert told == f'flatnet-facts {{"python": "{version}"}}\n'
+    with pytest.raises(AnsibleActionFail, match=r"at least 3\.9 is needed"):
+        run_action({"rc": 0, "stdout": 'flatnet-facts {"python": "3.6"}\n', "stderr": ""})
+
+
+def test_an_unreachable_host_is_a_failure_with_one_message_and_no_cause_behind_it() -> None:
+    reason = AnsibleConnectionFailure("Failed to connect to the host via ssh: No route to host")
+    with pytest.raises(AnsibleActionFail) as caught:
+        run_action(reason)
+    assert caught.value.message == (
+        "host node-1 (192.0.2.11, port 22) cannot be reached: No route to host. "
+        "Check that it is up and that sshd listens there, or correct ansible_host or ansible_port"
+    )
+    assert caught.value.__cause__ is None
+
+
+def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
+    known = {**FACTS, "uid": 1000, "commands": {"nft": None}}
+    printed = f"flatnet-facts {json.dumps(known)}\n"
+    with pytest.raises(AnsibleActionFail) as caught:
+        run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=["nft"])
+    assert caught.value.message.splitlines() == [
+        "host node-1 (192.0.2.11, port 22) is used as admin, who is not root; "
+        "set ansible_become: true, or ansible_user: root",
+        "host node-1 (192.0.2.11, port 22) lacks nft; apt-get install nftables",
+    ]

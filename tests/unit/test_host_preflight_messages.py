@@ -1,0 +1,168 @@
+from typing import Any
+
+import pytest
+
+from flatnet.errors import FlatnetError
+from flatnet.state.preflight import Answer, problems, read_answer
+from flatnet.state.unreachable import Target, explain, known_hosts_file
+
+TARGET = Target("node-1", "192.0.2.11", 22, "admin")
+HOST = "host node-1 (192.0.2.11, port 22)"
+SENT = 'Data could not be sent to remote host "192.0.2.11". Make sure this host can be reached over ssh: '
+CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+Host key for 192.0.2.11 has changed and you have requested strict checking.
+Host key verification failed."""
+COMPARE = (
+    "Compare the fingerprints that these print, here and on the host's own console:\n"
+    "  ssh-keyscan -t ed25519 192.0.2.11 | ssh-keygen -lf -\n"
+    "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            SENT + "ssh: connect to host 192.0.2.11 port 22: Connection refused",
+            f"{HOST} cannot be reached: ssh: connect to host 192.0.2.11 port 22: Connection refused. "
+            "Check that it is up and that sshd listens there, or correct ansible_host or ansible_port",
+        ),
+        (
+            "Failed to connect to the host via ssh: Connection timed out during banner exchange",
+            f"{HOST} cannot be reached: Connection timed out during banner exchange. "
+            "Check that it is up and that sshd listens there, or correct ansible_host or ansible_port",
+        ),
+        (
+            SENT + "admin@192.0.2.11: Permission denied (publickey).",
+            f"{HOST} does not let admin in: admin@192.0.2.11: Permission denied (publickey). "
+            "Put the public key into the authorized_keys of admin there, or correct ansible_user or "
+            "ansible_ssh_private_key_file",
+        ),
+        (
+            SENT + "ssh: Could not resolve hostname 192.0.2.11: Name or service not known",
+            "host node-1: its address '192.0.2.11' is unknown: "
+            "ssh: Could not resolve hostname 192.0.2.11: Name or service not known. Correct ansible_host",
+        ),
+        (
+            SENT + "Host key verification failed.",
+            f"{HOST} shows an SSH host key that is not known yet. {COMPARE}"
+            "If they are the same, accept it:\n"
+            "  ssh-keyscan -t ed25519 192.0.2.11 >> ~/.ssh/known_hosts",
+        ),
+        (
+            SENT + CHANGED,
+            f"{HOST} shows another SSH host key than the one known. {COMPARE}"
+            "If they are the same, as after a new installation, accept it:\n"
+            "  ssh-keygen -R '192.0.2.11'\n"
+            "  ssh-keyscan -t ed25519 192.0.2.11 >> ~/.ssh/known_hosts\n"
+            "If they are not, somebody else answers at that address: do not connect.",
+        ),
+        (
+            "",
+            f"{HOST} cannot be reached: no reason given. "
+            "Check that it is up and that sshd listens there, or correct ansible_host or ansible_port",
+        ),
+    ],
+)
+def test_a_failed_connection_is_explained_with_its_fix(said: str, message: str) -> None:
+    assert explain(TARGET, said) == message
+
+
+def test_another_port_and_another_known_hosts_file_are_in_the_commands() -> None:
+    target = Target("node-1", "192.0.2.11", 2222, "admin", "/srv/known_hosts")
+    assert (
+        "  ssh-keygen -R '[192.0.2.11]:2222' -f /srv/known_hosts\n"
+        "  ssh-keyscan -t ed25519 -p 2222 192.0.2.11 >> /srv/known_hosts\n"
+    ) in explain(target, CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        ("-o ControlMaster=auto -o UserKnownHostsFile=/srv/known_hosts -C", "/srv/known_hosts"),
+        ("-o 'UserKnownHostsFile /srv/known_hosts'", "/srv/known_hosts"),
+        ("-C", ""),
+    ],
+)
+def test_the_known_hosts_file_is_found_in_the_arguments_of_ssh(arguments: str, file: str) -> None:
+    assert known_hosts_file(arguments) == file
+
+
+def facts(**changed: object) -> dict[str, Any]:
+    return {
+        "uid": 0,
+        "systemd": True,
+        "init": "systemd",
+        "python": "3.11.2",
+        "operating_system": {"id": "debian", "version": "12"},
+        "commands": {"ip": "/usr/sbin/ip"},
+        **changed,
+    }
+
+
+def test_facts_are_found_behind_what_a_login_shell_prints() -> None:
+    answer = Answer(0, 'Welcome\nflatnet-facts {"uid": 0}\n', "")
+    assert read_answer(HOST, "/usr/bin/python3", "admin", answer) == {"uid": 0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            Answer(93, "", ""),
+            f"{HOST} has no Python at /usr/bin/python3; install it there (Debian: apt-get install python3, "
+            "Red Hat: dnf install python3), or set ansible_python_interpreter",
+        ),
+        (
+            Answer(1, "", "sudo: a password is required\n"),
+            f"{HOST} does not let admin become root: sudo: a password is required; allow sudo without a "
+            "password, give --ask-become-pass, or log in as root",
+        ),
+        (
+            Answer(1, "", "Traceback\n  boom\n"),
+            f"{HOST} answered nothing that can be read (status 1): Traceback boom",
+        ),
+    ],
+)
+def test_an_answer_without_facts_is_explained(answer: Answer, message: str) -> None:
+    with pytest.raises(FlatnetError) as caught:
+        read_answer(HOST, "/usr/bin/python3", "admin", answer)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("known", "commands", "expected"),
+    [
+        (facts(), ["ip"], []),
+        (
+            {"python": "3.6"},
+            ["ip"],
+            [f"{HOST} has Python 3.6; at least 3.9 is needed: install a newer python3"],
+        ),
+        (
+            facts(uid=1000, systemd=False, init="runit"),
+            [],
+            [
+                f"{HOST} is used as admin, who is not root; set ansible_become: true, or ansible_user: root",
+                f"{HOST} runs runit as its first process; flatnet runs daemons as systemd units: "
+                "use a host that boots systemd",
+            ],
+        ),
+        (
+            facts(commands={"ip": "/usr/sbin/ip", "nft": None, "ipset": None}),
+            ["ip", "nft", "ipset", "unheard-of"],
+            [f"{HOST} lacks nft, ipset, unheard-of; apt-get install ipset nftables unheard-of"],
+        ),
+        (
+            facts(commands={"conntrack": None}, operating_system={"id": "rocky", "version": "9"}),
+            ["conntrack"],
+            [f"{HOST} lacks conntrack; dnf install conntrack-tools"],
+        ),
+    ],
+)
+def test_what_keeps_a_host_from_being_used_is_one_sentence_each(
+    known: dict[str, Any], commands: list[str], expected: list[str]
+) -> None:
+    assert problems(HOST, "admin", known, commands) == expected
