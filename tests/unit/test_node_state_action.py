@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from flatnet_node.apply import converge
-from flatnet_node.wanted import decode
-from node_state_host import FakeHost
+from node_state_host import FakeHost, converge, decode
 
 from flatnet.state.digest import file_digest
 

@@ -85,6 +85,14 @@ def test_a_route_of_somebody_else_is_not_taken_over(host: FakeHost) -> None:
     )
 
 
+def test_a_route_made_by_hand_whose_protocol_ip_does_not_tell_is_somebody_elses(host: FakeHost) -> None:
+    host.kernel.routes["198.51.100.0/24", 0] = {"dst": "198.51.100.0/24", "gateway": "192.0.2.1", "flags": []}
+    with pytest.raises(
+        StateError, match=r"`198.51.100.0/24 via 192.0.2.1 proto boot`, which is not flatnet's"
+    ):
+        apply(host, routes=ROUTES[:1])
+
+
 def test_a_route_that_the_kernel_refuses_is_named_and_the_others_taken_back(host: FakeHost) -> None:
     host.kernel.fail = lambda line: "Nexthop has invalid gateway" if "2001:db8:2::" in line else ""
     before = tree(host.root)

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flatnet_node.apply import converge
-from flatnet_node.wanted import decode
-from node_state_host import FakeHost, StateError, apply
+from node_state_host import FakeHost, StateError, apply, converge, decode
 
 from flatnet.errors import FlatnetError
 from flatnet.state.blobs import explain_refusal, require_sources

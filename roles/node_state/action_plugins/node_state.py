@@ -50,4 +50,4 @@ class ActionModule(ActionBase):
             try:
                 self._connection.put_file(source, f"{STAGING}/{sha256}")
             except AnsibleError as error:
-                raise FlatnetError(f"{source} could not be brought to the host: {error}") from error
+                raise FlatnetError(f"{source} could not be brought to the host: {error}") from None

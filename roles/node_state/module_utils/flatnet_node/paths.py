@@ -166,22 +166,25 @@ class Paths:
         self._host.set_access(path, mode, owner)
 
     def _make_link(self, path: str, target: str, undo: Undo) -> None:
-        new = beside(path, NEW)
-        self._host.discard(new)
+        new = self._fresh(path, undo)
         self._host.link(new, target)
         self._put_in_place(new, path, undo)
 
     def _install(self, wanted: WantedFile, owner: tuple[int, int], undo: Undo) -> None:
-        new = beside(wanted.path, NEW)
-        self._host.discard(new)
-        # A temporary file that did not get into its place must not stay.
-        undo.back(new, lambda: self._host.discard(new))
+        new = self._fresh(wanted.path, undo)
         if wanted.data is not None:
             self._host.write(new, wanted.data, wanted.mode, owner)
         else:
             self._unpack(wanted, new, owner, undo)
         self._validate(wanted, new)
         self._put_in_place(new, wanted.path, undo)
+
+    def _fresh(self, path: str, undo: Undo) -> str:
+        """Return a temporary name that is free, and that is freed again when all is put back."""
+        new = beside(path, NEW)
+        self._host.discard(new)
+        undo.back(new, lambda: self._host.discard(new))
+        return new
 
     def _unpack(self, wanted: WantedFile, new: str, owner: tuple[int, int], undo: Undo) -> None:
         staged = f"{STAGING}/{wanted.sha256}"

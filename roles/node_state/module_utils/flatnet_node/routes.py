@@ -109,7 +109,8 @@ class Routes:
         live = {}
         for route in json.loads(ran.output or "[]"):
             destination = _full(route["dst"], version)
-            live[destination, route.get("metric", 0)] = route
+            # ip is silent about the protocol of routes made by hand.
+            live[destination, route.get("metric", 0)] = {"protocol": "boot", **route}
         return live
 
     def _reason(self, wanted: WantedRoute, live: Live | None) -> str:
