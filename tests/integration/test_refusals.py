@@ -1,0 +1,177 @@
+"""What cannot work is refused with one clear message, and leaves host and controller as they were."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flatnet.container_hosts import hosts, state
+from flatnet.container_hosts.spec import make_cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "flatnet-no"
+ADDRESS = "10.211.4.11"
+NOBODY = "10.211.4.99"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How provision_network.yml ended: its exit code, its one message, its whole output."""
+
+    code: int
+    message: str
+    output: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _host() -> Iterator[None]:
+    cluster = make_cluster(PREFIX, ["10.211.4.0/24"], {"node-1": [ADDRESS]})
+    hosts.create(cluster, lambda _: None)
+    yield
+    hosts.destroy(PREFIX)
+
+
+def on_host(script: str) -> str:
+    return subprocess.run(
+        ["ssh", "-F", state.state_directory(PREFIX) / "ssh_config", "node-1", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def provision(folder: Path, settings: dict[str, Any] | None = None, **variables: str) -> Answer:
+    """Run provision_network.yml on an inventory of one host, with its state in `folder`."""
+    node = {"ansible_host": ADDRESS, **variables}
+    inventory = folder / "hosts.yml"
+    inventory.write_text(
+        yaml.safe_dump(
+            {
+                "k8s_cluster": {
+                    "children": {
+                        group: {"hosts": {"node-1": {}}}
+                        for group in ("kube_control_plane", "etcd", "kube_node")
+                    },
+                    "hosts": {"node-1": node},
+                    "vars": {
+                        "ansible_user": "root",
+                        "ansible_ssh_common_args": f"-F {state.state_directory(PREFIX) / 'ssh_config'}",
+                        "ansible_ssh_retries": 0,
+                        "ansible_control_path_dir": str(folder / "c"),
+                        "cluster_programs_source": "gomod",
+                        "cluster_state_directory": str(folder / "state"),
+                    },
+                }
+            }
+        )
+    )
+    (folder / "state").mkdir(exist_ok=True)
+    playbook = Path(sys.executable).parent / "ansible-playbook"
+    done = subprocess.run(
+        [
+            playbook,
+            "-i",
+            inventory,
+            "playbooks/provision_network.yml",
+            "--extra-vars",
+            json.dumps(settings or {}),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    found = [
+        line.partition(": FAILED! => ")[2] for line in done.stdout.splitlines() if ": FAILED! => " in line
+    ]
+    assert len(found) == 1, output
+    return Answer(done.returncode, json.loads(found[0])["msg"], output)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"cluster_service_cidrs": ["10.200.5.0/24"]},
+            ["10.200.0.0/16", "overlaps", "10.200.5.0/24", "Fix:"],
+        ),
+        ({"cluster_host_cidrs": ["10.200.0.0/20"]}, ["10.200.0.0/16", "overlaps", "10.200.0.0/20", "Fix:"]),
+        (
+            {"cluster_pod_cidrs": ["10.200.0.1/16"]},
+            ["10.200.0.1/16", "host bits", "Fix: write 10.200.0.0/16"],
+        ),
+        (
+            {"cluster_pod_cidrs": ["10.200.0.0/24"], "cluster_node_prefixes": [23]},
+            ["/23", "10.200.0.0/24", "Fix:"],
+        ),
+        ({"cluster_network_backend": "carrier-pigeon"}, ["carrier-pigeon", "flannel, kubenet"]),
+        ({"cluster_kube_proxy_mode": "userspace"}, ["userspace", "iptables", "nftables", "Fix:"]),
+        (
+            {"cluster_programs_source": "directory", "cluster_programs_directory": "/nonexistent"},
+            ["kubelet", "/nonexistent", "python -m flatnet.programs export"],
+        ),
+    ],
+    ids=["overlap", "host-network", "host-bits", "mask", "backend", "mode", "programs"],
+)
+def test_a_wrong_setting_is_named_with_its_fix(
+    tmp_path: Path, settings: dict[str, Any], words: list[str]
+) -> None:
+    answer = provision(tmp_path, settings)
+    assert answer.code != 0
+    assert [word for word in words if word not in answer.message] == []
+    assert "Traceback" not in answer.output
+    assert on_host("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true") == ""
+    assert not (tmp_path / "state" / "pki").exists()
+
+
+def test_an_unreachable_host_is_named_with_its_address(tmp_path: Path) -> None:
+    answer = provision(tmp_path, ansible_host=NOBODY)
+    assert answer.code != 0
+    assert [
+        word for word in ("node-1", NOBODY, "port 22", "cannot be reached") if word not in answer.message
+    ] == []
+
+
+def test_a_wrong_host_key_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    key = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    (tmp_path / "known_hosts").write_text(f"{ADDRESS} {key}\nnode-1 {key}\n")
+    configuration = state.state_directory(PREFIX) / "ssh_config"
+    answer = provision(
+        tmp_path,
+        ansible_ssh_common_args=f"-F {configuration} -o UserKnownHostsFile={tmp_path / 'known_hosts'}",
+    )
+    assert answer.code != 0
+    assert [word for word in ("node-1", "host key", "ssh-keygen -R") if word not in answer.message] == []
+    assert on_host("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true") == ""
+
+
+def test_a_host_without_python_is_told_what_to_install(tmp_path: Path) -> None:
+    on_host("mkdir /hidden && mv /usr/bin/python3* /hidden/")
+    try:
+        answer = provision(tmp_path)
+    finally:
+        on_host("mv /hidden/python3* /usr/bin/ && rmdir /hidden")
+    assert answer.code != 0
+    assert [word for word in ("node-1", "Python", "python3") if word not in answer.message] == []
+    assert on_host("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true") == ""
+
+
+def test_a_missing_command_is_named_with_its_package(tmp_path: Path) -> None:
+    on_host("mv /usr/sbin/conntrack /usr/sbin/conntrack.away")
+    try:
+        answer = provision(tmp_path)
+    finally:
+        on_host("mv /usr/sbin/conntrack.away /usr/sbin/conntrack")
+    assert answer.code != 0
+    assert [word for word in ("node-1", "conntrack") if word not in answer.message] == []
