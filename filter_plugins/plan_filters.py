@@ -15,7 +15,7 @@ except ImportError as error:
     raise AnsibleFilterError(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
         "install it there with: pip install -e <the directory of ansible.cfg>"
-    ) from error
+    ) from None
 
 
 def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,11 +26,11 @@ def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except FlatnetError as error:
-            raise AnsibleFilterError(str(error)) from error
+            raise AnsibleFilterError(str(error)) from None
         except (TypeError, AttributeError) as error:
             raise AnsibleFilterError(
                 f"{function.__name__}: an argument has the wrong type ({error}); see ansible-doc -t filter"
-            ) from error
+            ) from None
 
     return adapted
 

@@ -20,7 +20,7 @@ except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
         "install it there with: pip install -e <the directory of ansible.cfg>"
-    ) from error
+    ) from None
 
 CLUSTER_GROUP = "k8s_cluster"
 GROUPS = ("etcd", "kube_control_plane", "kube_node")
@@ -50,7 +50,8 @@ class ActionModule(ActionBase):
         try:
             return self._plan(arguments, task_vars or {})
         except FlatnetError as error:
-            raise AnsibleActionFail(str(error)) from error
+            # Without the cause: ansible-core would print the message again for it.
+            raise AnsibleActionFail(str(error)) from None
 
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         contract = load_contract(arguments["backend"], self._roles_paths())
