@@ -54,6 +54,6 @@ def test_a_backend_uses_only_words_that_the_planner_knows(role: Path) -> None:
 @by_backend
 def test_a_backend_has_a_scenario_and_a_row_in_the_table_of_backends(role: Path) -> None:
     name = contract(role)["name"]
-    scenarios = (path.read_text() for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    scenarios = (path.read_text() for path in (ROOT / "molecule").glob("*/inventory/*.yml"))
     assert name == "kubenet" or any(f"cluster_network_backend: {name}" in text for text in scenarios)
     assert f"| {name} |" in (ROOT / "docs/backends.md").read_text()
