@@ -1,0 +1,242 @@
+"""What changes of hosts mean: who joins, leaves, is renamed, moves to another address, changes its part."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flatnet.plan_report.changes import UNITS, Change, Host, Pair, Restart
+from flatnet.plan_report.words import counted, listed, verb
+
+_PARTS = {"etcd": "an etcd member", "kube_control_plane": "a control plane", "kube_node": "a node"}
+
+
+def node_changes(pair: Pair) -> list[Change]:
+    """Return the changes of hosts, each kind once with all of its hosts."""
+    return [
+        change
+        for compare in (_joins, _leaves, _renames, _addresses, _pod_networks, _groups, _etcd, _api_address)
+        for change in compare(pair)
+    ]
+
+
+def _joins(pair: Pair) -> list[Change]:
+    new = [host for host in pair.hosts if host.before is None and host.after is not None]
+    if not new:
+        return []
+    names = [host.after_name for host in new]
+    shown = [_with_networks(host.after_name, host.after) for host in new]
+    effects = [f"Everything is installed and started on {listed(names)}."]
+    effects += _route_effects(pair, [host for host in new if host.after and host.after["pod_cidrs"]])
+    words = f"{listed(shown)} {verb(names, 'joins', 'join')}."
+    return [Change("node joins", words, (*effects, *pair.masquerade_effects))]
+
+
+def _with_networks(name: str, node: Mapping[str, Any] | None) -> str:
+    if node is None:
+        return name
+    return f"{name} with {' and '.join(node['pod_cidrs'])}" if node["pod_cidrs"] else name
+
+
+def _route_effects(pair: Pair, new: Sequence[Host]) -> list[str]:
+    """Say what the hosts that are there learn about pods that are new."""
+    others = [host for host in pair.stayed if host.after and host.after.get("routed")]
+    if not new or not others:
+        return []
+    if pair.after["backend"]["routes"] != "plan":
+        return [f"{pair.backend} tells the other nodes by itself; nothing restarts there."]
+    networks = sum(len(host.after["pod_cidrs"]) for host in new if host.after)
+    where = "the other host" if len(others) == 1 else f"each of the {len(others):,} other hosts"
+    return [f"{counted(networks, 'route is', 'routes are')} added on {where}; nothing restarts there."]
+
+
+def _leaves(pair: Pair) -> list[Change]:
+    gone = [host for host in pair.hosts if host.after is None and host.before is not None]
+    if not gone:
+        return []
+    names = [host.before_name for host in gone]
+    objects = [host.before["name"] for host in gone if host.before and "kube_node" in host.before["groups"]]
+    effects = []
+    if any(host.before and host.before["pod_cidrs"] for host in gone):
+        effects.append(
+            f"{verb(gone, 'Its pod network stays', 'Their pod networks stay')} reserved for a return."
+        )
+        if pair.after["backend"]["routes"] == "plan":
+            effects.append("The routes to them disappear from the other hosts.")
+    if objects:
+        effects.append(
+            f"Drain {verb(objects, 'it', 'them')} before, and delete after "
+            f"{verb(objects, 'the Node object', 'the Node objects')} {listed(objects)}: "
+            "provisioning touches neither pods nor a host that left."
+        )
+    words = f"{listed(names)} {verb(names, 'leaves', 'leave')}."
+    return [Change("node leaves", words, (*effects, *pair.masquerade_effects))]
+
+
+def _renames(pair: Pair) -> list[Change]:
+    found = [
+        host
+        for host in pair.stayed
+        if host.before and host.after and host.before["name"] != host.after["name"]
+    ]
+    if not found:
+        return []
+    shown = [
+        f"{host.before['name']} becomes {host.after['name']}" for host in found if host.before and host.after
+    ]
+    hosts = tuple(host.after_name for host in found if host.after and "kube_node" in host.after["groups"])
+    old = [host.before["name"] for host in found if host.before]
+    effects = (
+        f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued anew.",
+        f"Drain {verb(found, 'it', 'them')} before, and delete after "
+        f"{verb(old, 'the Node object', 'the Node objects')} {listed(old)}.",
+    )
+    restarts = (Restart("kubelet", hosts), Restart("kube-proxy", hosts)) if hosts else ()
+    units = tuple(Restart(unit, hosts) for unit in pair.backend_units if hosts)
+    return [Change("node renamed", f"The Node name {listed(shown)}.", effects, (*restarts, *units))]
+
+
+def _addresses(pair: Pair) -> list[Change]:
+    found = [
+        host
+        for host in pair.stayed
+        if host.before and host.after and host.before["addresses"] != host.after["addresses"]
+    ]
+    if not found:
+        return []
+    shown = [
+        " ".join((host.after_name, "from", *host.before["addresses"], "to", *host.after["addresses"]))
+        for host in found
+        if host.before and host.after
+    ]
+    effects = [
+        f"{verb(found, 'Its certificate is', 'Their certificates are')} issued anew with the new address."
+    ]
+    if pair.after["backend"]["routes"] == "plan":
+        effects.append("The routes to the pods there change their gateway on every other host.")
+    elif pair.after["backend"]["name"]:
+        effects.append(f"{pair.backend} tells the other nodes by itself.")
+    restarts = _own_restarts(
+        pair, found, {"kube_node": ("kubelet",), "kube_control_plane": ("kube-apiserver",)}
+    )
+    words = f"The address moves: {listed(shown)}."
+    return [Change("node address", words, (*effects, *pair.masquerade_effects), restarts)]
+
+
+def _own_restarts(
+    pair: Pair, hosts: Sequence[Host], units: dict[str, tuple[str, ...]]
+) -> tuple[Restart, ...]:
+    """Return restarts on these hosts alone: the given units by group, and the backend's."""
+    own = {host.after_name for host in hosts}
+    found = []
+    for group, names in {**units, "backend": pair.backend_units}.items():
+        there = tuple(
+            name for name in pair.running("kube_node" if group == "backend" else group) if name in own
+        )
+        found += [Restart(unit, there) for unit in names if there]
+    return tuple(found)
+
+
+def _pod_networks(pair: Pair) -> list[Change]:
+    found = []
+    for host in pair.stayed:
+        old, new = (host.before or {}).get("pod_cidrs", []), (host.after or {}).get("pod_cidrs", [])
+        if old and new and old != new:
+            # With other families it is the cluster's change, and told there.
+            if pair.before["families"] != pair.after["families"]:
+                continue
+            found.append(
+                Change(
+                    "node pod network",
+                    f"The pods of {host.after_name} move from {', '.join(old)} to {', '.join(new)}.",
+                    refused="a Node object's podCIDRs cannot be changed, and pods that run keep their "
+                    "addresses",
+                    remedy=f"drain it, delete the Node object {(host.before or {}).get('name')}, and "
+                    f"provision it again; or pin {', '.join(old)} on {host.after_name}",
+                )
+            )
+    return found
+
+
+def _groups(pair: Pair) -> list[Change]:
+    found = []
+    for host in pair.stayed:
+        if host.before is None or host.after is None:
+            continue
+        gained = [g for g in _PARTS if g in host.after["groups"] and g not in host.before["groups"]]
+        lost = [g for g in _PARTS if g in host.before["groups"] and g not in host.after["groups"]]
+        effects = []
+        if gained:
+            effects.append(f"{listed(unit for g in gained for unit in UNITS[g])} start there.")
+        if "kube_node" in gained:
+            effects += _route_effects(pair, [host])
+        if lost:
+            units = listed(unit for g in lost for unit in UNITS[g])
+            effects.append(
+                f"{units} keep running there: provisioning stops nothing on a host that left a group."
+            )
+        parts = [f"becomes {_PARTS[g]}" for g in gained] + [f"is no longer {_PARTS[g]}" for g in lost]
+        if parts:
+            found.append(Change("node part", f"{host.after_name} {listed(parts)}.", tuple(effects)))
+    return found
+
+
+def _members(pair: Pair) -> tuple[dict[str, str], dict[str, str]]:
+    before, after = (
+        {node["name"]: node["addresses"][0] for node in side["nodes"].values() if "etcd" in node["groups"]}
+        for side in (pair.before, pair.after)
+    )
+    return before, after
+
+
+def _etcd(pair: Pair) -> list[Change]:
+    before, after = _members(pair)
+    if before == after:
+        return []
+    shown = [f"{side or 'none'}" for side in (listed(sorted(before)), listed(sorted(after)))]
+    if before.keys() != after.keys():
+        return [
+            Change(
+                "etcd members",
+                f"The members of etcd: {shown[0]} becomes {shown[1]}.",
+                refused="etcd takes its members from its own data once it has any: a member that is only in "
+                "the inventory would wait for a cluster that does not expect it",
+                remedy="keep the group etcd and its Node names as they are",
+            )
+        ]
+    moved = [name for name in sorted(after) if before[name] != after[name]]
+    words = f"The address of {verb(moved, 'the etcd member', 'the etcd members')} {listed(moved)} moves."
+    if len(after) > 1:
+        return [
+            Change(
+                "etcd members",
+                words,
+                refused="etcd keeps the addresses of its members in its own data",
+                remedy="tell it first, one member after the other, with etcdctl member update",
+            )
+        ]
+    effects = ("The certificates of etcd are issued anew.",)
+    return [Change("etcd members", words, effects, pair.restarts("etcd", "kube-apiserver"))]
+
+
+def _api_address(pair: Pair) -> list[Change]:
+    """Compare the address that nodes use for the API: that of the first control plane by inventory name."""
+    before, after = (
+        next(
+            (
+                n["addresses"][0]
+                for _, n in sorted(side["nodes"].items())
+                if "kube_control_plane" in n["groups"]
+            ),
+            "",
+        )
+        for side in (pair.before, pair.after)
+    )
+    if before == after:
+        return []
+    return [
+        Change(
+            "API address",
+            f"Nodes reach the API at {after} in place of {before}.",
+            ("The kubeconfigs on the nodes are written anew.",),
+            (*pair.restarts("kubelet", "kube-proxy"), *pair.backend_restarts()),
+        )
+    ]

@@ -1,0 +1,189 @@
+"""The plan as a document: what `plan.json` holds, and what everything else in this package works on.
+
+In memory every host carries its own list of routes, n² of them in a cluster of n. The document carries each
+route once, with the host whose pods it leads to: a host with `routed` has all of them but those to itself.
+That makes the document of 1,000 nodes half a megabyte instead of sixty and loses nothing: `plan_of` gives the
+plan back.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flatnet.errors import FlatnetError
+from flatnet.plan.addresses import parse_network
+
+SCHEMA_VERSION = 1
+SCHEMA_PATH = Path(__file__).with_name("schema.json")
+
+Document = dict[str, Any]
+
+_ROUTED_GROUPS = frozenset({"kube_node", "kube_control_plane"})
+# What reading relies on; the schema says the rest.
+_NEEDED: Mapping[str, type] = {
+    "apiserver_sans": dict,
+    "backend": dict,
+    "cluster_name": str,
+    "dns_addresses": list,
+    "dns_domain": str,
+    "families": list,
+    "first_service_addresses": list,
+    "flags": dict,
+    "kube_proxy_configuration": dict,
+    "kube_proxy_mode": str,
+    "kubelet_configuration": dict,
+    "masquerade": dict,
+    "mtu": int,
+    "node_port_range": str,
+    "node_prefixes": list,
+    "nodes": dict,
+    "pod_cidrs": list,
+    "routes": list,
+    "service_cidrs": list,
+    "underlay_mtu": int,
+}
+_NODE_LISTS = ("addresses", "groups", "pod_cidrs", "pod_gateways", "tunnel_addresses")
+
+
+def family_of(text: str) -> str:
+    """Return the family of an address or network given as text."""
+    return "ipv6" if ":" in text else "ipv4"
+
+
+def plan_document(plan: Mapping[str, Any]) -> Document:
+    """Return the document of a plan, sorted; a document is returned as it is. The input is not changed."""
+    if "schema_version" in plan:
+        return dict(plan)
+    nodes = {
+        name: {key: value for key, value in sorted(node.items()) if key != "routes"}
+        | {"routed": not _ROUTED_GROUPS.isdisjoint(node["groups"])}
+        for name, node in sorted(plan["nodes"].items())
+    }
+    document = {key: value for key, value in plan.items() if key != "nodes"}
+    document |= {"nodes": nodes, "routes": _routes(plan), "schema_version": SCHEMA_VERSION}
+    return dict(sorted(document.items()))
+
+
+def _routes(plan: Mapping[str, Any]) -> list[dict[str, str]]:
+    if plan["backend"]["routes"] != "plan":
+        return []
+    order = {family: index for index, family in enumerate(plan["families"])}
+    found = []
+    for name, node in plan["nodes"].items():
+        addresses = {family_of(address): address for address in node["addresses"]}
+        for cidr in node["pod_cidrs"]:
+            family = family_of(cidr)
+            route = {"destination": cidr, "gateway": addresses[family], "host": name}
+            found.append(((order[family], parse_network(cidr)), route))
+    return [route for _, route in sorted(found, key=lambda item: item[0])]
+
+
+def routes_of(document: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    """Return the routes that the host of this inventory name has, as the plan lists them."""
+    if not document["nodes"][name]["routed"]:
+        return []
+    return [
+        {"destination": route["destination"], "gateway": route["gateway"]}
+        for route in document["routes"]
+        if route["host"] != name
+    ]
+
+
+def plan_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan that the document was made of."""
+    nodes = {
+        name: {key: value for key, value in node.items() if key != "routed"}
+        | {"routes": routes_of(document, name)}
+        for name, node in document["nodes"].items()
+    }
+    plan = {key: value for key, value in document.items() if key not in ("schema_version", "routes", "nodes")}
+    return dict(sorted((plan | {"nodes": nodes}).items()))
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """Return the document as JSON text, sorted: the same bytes for the same plan."""
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Return the document in the text; `name` is its file, for messages.
+
+    Raises FlatnetError, and nothing else, for text that is no document of a plan.
+    """
+    advice = "restore the file, or make it anew with playbooks/plan_network.yml"
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FlatnetError(f"the plan in {name} is not JSON: {error}; {advice}") from error
+    if not isinstance(data, dict):
+        raise FlatnetError(f"the plan in {name} is a {type(data).__name__}, not an object; {advice}")
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise FlatnetError(
+            f"the plan in {name} has schema_version {version!r}, this is made for {SCHEMA_VERSION}; {advice}"
+        )
+    faults = [
+        f"{key} is missing or not a JSON {_JSON_NAMES[kind]}"
+        for key, kind in _NEEDED.items()
+        if not isinstance(data.get(key), kind) or isinstance(data.get(key), bool)
+    ]
+    if isinstance(data.get("nodes"), dict):
+        faults += [
+            fault for host, node in sorted(data["nodes"].items()) for fault in _node_faults(host, node)
+        ]
+    if faults:
+        more = f" and {len(faults) - 3} more faults" if len(faults) > 3 else ""
+        raise FlatnetError(f"the plan in {name} is wrong: {', '.join(faults[:3])}{more}; {advice}")
+    return data
+
+
+_JSON_NAMES: Mapping[type, str] = {dict: "object", list: "array", str: "string", int: "number"}
+
+
+def _node_faults(host: str, node: object) -> list[str]:
+    if not isinstance(node, dict) or not isinstance(node.get("name"), str):
+        return [f"nodes.{host} has no name"]
+    return [
+        f"nodes.{host}.{key} is not an array of strings"
+        for key in _NODE_LISTS
+        if not isinstance(node.get(key), list) or not all(isinstance(item, str) for item in node[key])
+    ]
+
+
+def read_document(path: Path) -> Document | None:
+    """Return the document in the file, None when there is none. Raises FlatnetError for any other fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlatnetError(
+            f"the plan in {path} cannot be read: {error}; make it a readable JSON file"
+        ) from error
+    return parse_document(text, str(path))
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Replace the file atomically, with mode 0644, and make its directory. Returns False if it held the text.
+
+    Raises FlatnetError when it cannot be written; the file is then what it was.
+    """
+    try:
+        if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                os.fchmod(stream.fileno(), 0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise FlatnetError(f"{path} cannot be written: {error}; choose a directory that can be") from error
+    return True

@@ -1,0 +1,172 @@
+"""The published schema of plan.json describes what is written, all of it, and refuses what is malformed."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flatnet.errors import FlatnetError
+from flatnet.plan import Host, Settings, load_contract, plan_network
+from flatnet.plan_report import SCHEMA_PATH, SCHEMA_VERSION, document_text, parse_document, plan_document
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA: dict[str, Any] = json.loads(SCHEMA_PATH.read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+def document(backend: str, *families: str) -> dict[str, Any]:
+    """Return the document of three nodes with the backend's real contract."""
+    networks = {"ipv4": ("10.200.0.0/16", "10.32.0.0/24"), "ipv6": ("2001:db8:200::/56", "2001:db8:32::/112")}
+    addresses = {"ipv4": "192.0.2.1{}", "ipv6": "2001:db8::1{}"}
+    hosts = [
+        Host(
+            name,
+            name,
+            tuple(addresses[family].format(index) for family in families),
+            frozenset({"etcd", "kube_control_plane"} if index == 0 else {"kube_node"}),
+        )
+        for index, name in enumerate(("control-plane-1", "node-1", "node-2"))
+    ]
+    settings = Settings(
+        pod_cidrs=tuple(networks[family][0] for family in families),
+        service_cidrs=tuple(networks[family][1] for family in families),
+        extra_apiserver_sans=("api.example.com", "*.example.com", "192.0.2.5"),
+    )
+    contract = load_contract(backend, [ROOT / "roles"])
+    written = document_text(plan_document(plan_network(settings, hosts, contract)))
+    read: dict[str, Any] = json.loads(written)
+    return read
+
+
+DOCUMENTS = {
+    "kubenet": document("kubenet", "ipv4"),
+    "flannel": document("flannel", "ipv4"),
+    "ipv6": document("kubenet", "ipv6"),
+    "dual-stack": document("kubenet", "ipv4", "ipv6"),
+    "dual-stack-ipv6-first": document("kubenet", "ipv6", "ipv4"),
+}
+by_name = pytest.mark.parametrize("name", list(DOCUMENTS))
+
+
+def faults(found: object) -> list[str]:
+    return sorted(f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(found))
+
+
+def undescribed(value: object, schema: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the keys of a value that its schema neither describes nor leaves to the writer."""
+    while "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    if isinstance(value, list):
+        for item in value:
+            yield from undescribed(item, schema.get("items", {}), f"{path}[]")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            described = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+            if described is None and "properties" in schema:
+                yield f"{path}.{key}"
+            elif isinstance(described, dict):
+                yield from undescribed(item, described, f"{path}.{key}")
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert SCHEMA["$id"] == f"urn:flatnet:plan:{SCHEMA_VERSION}"
+
+
+@by_name
+def test_what_is_written_is_valid(name: str) -> None:
+    assert faults(DOCUMENTS[name]) == []
+
+
+@by_name
+def test_everything_that_is_written_is_described(name: str) -> None:
+    assert sorted(set(undescribed(DOCUMENTS[name], SCHEMA, "$"))) == []
+
+
+@by_name
+def test_every_required_key_is_required(name: str) -> None:
+    assert sorted(SCHEMA["required"]) == sorted(DOCUMENTS[name])
+    for key in SCHEMA["required"]:
+        without = {k: v for k, v in DOCUMENTS[name].items() if k != key}
+        assert faults(without) == [f"$: {key!r} is a required property"]
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    found = copy.deepcopy(DOCUMENTS["kubenet"])
+    change(found)
+    return found
+
+
+MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
+    "another version": (changed(lambda d: d.update(schema_version=2)), "$.schema_version"),
+    "no network": (changed(lambda d: d.update(pod_cidrs=[])), "$.pod_cidrs"),
+    "an address for a network": (changed(lambda d: d.update(pod_cidrs=["10.200.0.0"])), "$.pod_cidrs[0]"),
+    "an octet too large": (changed(lambda d: d.update(dns_addresses=["10.32.0.256"])), "$.dns_addresses[0]"),
+    "an octet with a zero before": (
+        changed(lambda d: d.update(dns_addresses=["10.32.0.010"])),
+        "$.dns_addresses[0]",
+    ),
+    "a prefix too long": (changed(lambda d: d.update(service_cidrs=["10.32.0.0/33"])), "$.service_cidrs[0]"),
+    "an IPv6 prefix too long": (
+        changed(lambda d: d.update(service_cidrs=["2001:db8::/129"])),
+        "$.service_cidrs[0]",
+    ),
+    "an unknown family": (changed(lambda d: d.update(families=["ipv5"])), "$.families[0]"),
+    "a family twice": (changed(lambda d: d.update(families=["ipv4", "ipv4"])), "$.families"),
+    "an MTU as text": (changed(lambda d: d.update(mtu="1500")), "$.mtu"),
+    "an MTU too small": (changed(lambda d: d.update(mtu=67)), "$.mtu"),
+    "an unknown mode": (changed(lambda d: d.update(kube_proxy_mode="userspace")), "$.kube_proxy_mode"),
+    "ports as a number": (changed(lambda d: d.update(node_port_range=30000)), "$.node_port_range"),
+    "a domain in capitals": (changed(lambda d: d.update(dns_domain="Cluster.Local")), "$.dns_domain"),
+    "a node without a name": (changed(lambda d: d["nodes"]["node-1"].pop("name")), "$.nodes['node-1']"),
+    "a node in an unknown group": (
+        changed(lambda d: d["nodes"]["node-1"].update(groups=["masters"])),
+        "$.nodes['node-1'].groups[0]",
+    ),
+    "a node without an address": (
+        changed(lambda d: d["nodes"]["node-1"].update(addresses=[])),
+        "$.nodes['node-1'].addresses",
+    ),
+    "a route without a gateway": (changed(lambda d: d["routes"][0].pop("gateway")), "$.routes[0]"),
+    "a route with more": (changed(lambda d: d["routes"][0].update(metric=1)), "$.routes[0]"),
+    "a flag that is a number": (
+        changed(lambda d: d["flags"]["kubelet"].update({"max-pods": 110})),
+        "$.flags.kubelet['max-pods']",
+    ),
+    "a flag with its dashes": (
+        changed(lambda d: d["flags"]["kubelet"].update({"--v": "1"})),
+        "$.flags.kubelet",
+    ),
+    "no daemon": (changed(lambda d: d["flags"].pop("kubelet")), "$.flags"),
+    "no pods": (
+        changed(lambda d: d["kubelet_configuration"].update(maxPods=0)),
+        "$.kubelet_configuration.maxPods",
+    ),
+    "an unknown owner of routes": (
+        changed(lambda d: d["backend"].update(routes="nobody")),
+        "$.backend.routes",
+    ),
+    "SANs as a list": (changed(lambda d: d.update(apiserver_sans=["api"])), "$.apiserver_sans"),
+}
+
+
+@pytest.mark.parametrize("name", list(MALFORMED))
+def test_what_is_malformed_is_refused_at_its_place(name: str) -> None:
+    found, place = MALFORMED[name]
+    assert {fault.partition(": ")[0] for fault in faults(found)} == {place}
+
+
+def test_a_key_of_a_later_version_is_no_fault() -> None:
+    assert faults(DOCUMENTS["kubenet"] | {"colour": "blue"}) == []
+
+
+@pytest.mark.parametrize("key", sorted(set(SCHEMA["required"]) - {"schema_version"}))
+def test_what_the_schema_requires_reading_requires_too(key: str) -> None:
+    text = json.dumps({k: v for k, v in DOCUMENTS["kubenet"].items() if k != key})
+    with pytest.raises(FlatnetError, match=f"{key} is missing"):
+        parse_document(text, "plan.json")
