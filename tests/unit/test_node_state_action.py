@@ -23,6 +23,11 @@ class Connection:
         self.brought: list[tuple[str, str]] = []
         self.broken = False
         self._shell = SimpleNamespace(tmpdir=None)
+        self.become: object = None
+
+    def get_option(self, name: str) -> str:
+        assert name == "remote_user"
+        return "admin"
 
     def put_file(self, source: str, target: str) -> None:
         if self.broken:
@@ -141,3 +146,10 @@ def test_nothing_secret_is_in_the_call_in_clear_or_in_the_result(rig: Rig) -> No
     assert "SECRET" not in str(result)
     assert "SECRET" not in str(rig.arguments)
     assert "invocation" not in result
+
+
+def test_who_brings_files_is_told_only_when_the_module_runs_as_somebody_else(rig: Rig) -> None:
+    rig.run()
+    rig.connection.become = object()
+    rig.run()
+    assert [arguments["transfer_user"] for arguments in rig.arguments] == ["", "admin"]

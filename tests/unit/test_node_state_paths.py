@@ -314,3 +314,15 @@ def test_no_record_holds_a_content(host: FakeHost) -> None:
     assert "SECRET" not in record.read_text()
     assert mode(record) == "0600"
     assert mode(record.parent) == "0700"
+
+
+def test_with_selinux_what_changed_gets_its_labels_before_units_start(host: FakeHost) -> None:
+    host.put("/sys/fs/selinux/enforce", "1")
+    unit = {"name": "a.service", "content": "[Service]\n[Install]\n"}
+    apply(host, files=[{"path": "/opt/f", "content": "x"}], units=[unit])
+    steps = [step for step in host.steps if step.startswith(("restorecon", "systemctl"))]
+    assert steps[0] == "restorecon /opt /opt/f /etc/systemd/system/a.service"
+    assert "systemctl restart a.service" in steps
+    host.steps.clear()
+    apply(host, files=[{"path": "/opt/f", "content": "x"}], units=[unit])
+    assert host.steps == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -39,10 +40,19 @@ class ActionModule(ActionBase):
 
     def _call(self, package: Package, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(
-            module_name="node_state", module_args={"payload": package.text}, task_vars=task_vars
+            module_name="node_state",
+            module_args={"payload": package.text, "transfer_user": self._transfer_user()},
+            task_vars=task_vars,
         )
         answer.pop("invocation", None)
         return {"missing": [], **answer}
+
+    def _transfer_user(self) -> str:
+        """Return who logs in, when the module runs as somebody else: it is he who brings files."""
+        if self._connection.become is None:
+            return ""
+        user: Callable[[], str | None] = self._get_remote_user
+        return user() or "unknown"
 
     def _transfer(self, missing: list[str], package: Package) -> None:
         for sha256 in missing:

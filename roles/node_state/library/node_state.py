@@ -2,12 +2,13 @@
 """The host's half of node_state: decodes the state and hands it to flatnet_node.
 
 The options documented here are those of a task. The action plugin of the same name validates them and packs
-them into this module's one parameter.
+them into this module's parameters.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.flatnet_node.apply import converge
@@ -56,7 +57,7 @@ options:
       owner: {description: Name of the user., type: str, default: root}
       group: {description: Name of the group., type: str, default: root}
       validate:
-        description: Command that accepts the new file, whose path replaces C({path}), before it gets its name.
+        description: Command that has to accept the new file, whose path replaces C({path}), beforehand.
         type: str
       sensitive:
         description: Whether no diff may show the content. By default, if the mode denies others to read.
@@ -165,8 +166,12 @@ msg:
 def main() -> None:
     """Run as a module."""
     module = AnsibleModule(
-        # no_log: the state carries private keys.
-        argument_spec={"payload": {"type": "str", "required": True, "no_log": True}},
+        argument_spec={
+            # no_log: the state carries private keys.
+            "payload": {"type": "str", "required": True, "no_log": True},
+            # Who brings blobs, when that is not the user who runs this.
+            "transfer_user": {"type": "str", "default": ""},
+        },
         supports_check_mode=True,
     )
     try:
@@ -175,7 +180,7 @@ def main() -> None:
             decode(module.params["payload"]),
             check=module.check_mode,
             with_diff=module._diff,
-            staging_owner=_staging_owner(),
+            staging_owner=_transfer_ids(module.params["transfer_user"]),
         )
     except StateError as error:
         module.fail_json(msg=str(error))
@@ -184,10 +189,18 @@ def main() -> None:
     module.exit_json(**outcome)
 
 
-def _staging_owner() -> tuple[int, int] | None:
-    """Return who transfers files when sudo made us root: he, not root, is going to write them."""
+def _transfer_ids(user: str) -> tuple[int, int] | None:
+    """Return the numbers of the user who logs in; sudo tells them, even where only ssh knows the name."""
+    if not user:
+        return None
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    return (int(uid), int(gid)) if uid.isdigit() and gid.isdigit() else None
+    if uid.isdigit() and gid.isdigit():
+        return int(uid), int(gid)
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
 
 
 if __name__ == "__main__":

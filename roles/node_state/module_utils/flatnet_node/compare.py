@@ -9,7 +9,7 @@ from . import kernel, routes, tables
 from .conflicts import refuse_conflicts
 from .digests import Digests
 from .host import Host
-from .paths import Paths, ids
+from .paths import Paths, ids, plan_labels
 from .plan import Plan
 from .record import Record
 from .remove import Removal, ancestors
@@ -45,6 +45,7 @@ def compare(host: Host, wanted: Wanted, old: Record, others: list[Record], with_
         for directory in wanted.directories
     }
     _plan_paths(wanted, old, Paths(host, digests, plan, removal.removed, with_diff))
+    plan_labels(host, plan)
     record.files = {file.path: {"sha256": file.sha256, "sensitive": file.sensitive} for file in wanted.files}
     record.links = wanted.links
     kernel.plan_modules(host, modules, plan)

@@ -51,6 +51,20 @@ def access_reasons(found: os.stat_result, mode: int, owner: tuple[int, int]) -> 
     return reasons
 
 
+def plan_labels(host: Host, plan: Plan) -> None:
+    """Plan to give changed paths their SELinux labels: a renamed file keeps that of where it was written."""
+    if plan.touched and host.lstat("/sys/fs/selinux/enforce") is not None:
+        plan.add(Phase.LABEL, [], partial(_label, host, plan.touched))
+
+
+def _label(host: Host, paths: list[str], undo: Undo) -> None:
+    del undo
+    present = [path for path in paths if host.lstat(path) is not None]
+    ran = host.run(["restorecon", *present]) if present else None
+    if ran is not None and ran.status not in (0, 127):
+        raise StateError(f"restorecon {' '.join(present)}: {ran.complaint}")
+
+
 class Paths:
     """Compares paths with the host and plans what to do about them."""
 
