@@ -52,12 +52,17 @@ def read_answer(host: str, interpreter: str, user: str, answer: Answer) -> dict[
             "Red Hat: dnf install python3), or set ansible_python_interpreter"
         )
     if "sudo" in said or "password" in said.lower():
-        raise FlatnetError(
-            f"{host} does not let {user} become root: {said}; allow sudo without a password, "
-            "give --ask-become-pass, or log in as root"
-        )
+        raise FlatnetError(no_root(host, user, said))
     raise FlatnetError(
         f"{host} answered nothing that can be read (status {answer.status}): {said or 'nothing'}"
+    )
+
+
+def no_root(host: str, user: str, said: str) -> str:
+    """Return the message for a user who cannot become root."""
+    return (
+        f"{host} does not let {user} become root: {said}; allow sudo without a password, "
+        "give --ask-become-pass, or log in as root"
     )
 
 

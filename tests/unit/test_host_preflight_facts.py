@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 
 ROLE = Path(__file__).parents[2] / "roles" / "host_preflight"
 PROGRAM = ROLE / "files" / "host_facts.py"
@@ -250,3 +250,12 @@ def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
         "set ansible_become: true, or ansible_user: root",
         "host node-1 (192.0.2.11, port 22) lacks nft; apt-get install nftables",
     ]
+
+
+def test_a_user_who_cannot_become_root_is_told_how() -> None:
+    with pytest.raises(AnsibleActionFail) as caught:
+        run_action(AnsibleError("Missing sudo password"))
+    assert caught.value.message == (
+        "host node-1 (192.0.2.11, port 22) does not let admin become root: Missing sudo password; "
+        "allow sudo without a password, give --ask-become-pass, or log in as root"
+    )

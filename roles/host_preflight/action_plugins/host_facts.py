@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 
 from flatnet.errors import FlatnetError
-from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, problems, read_answer
+from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, no_root, problems, read_answer
 from flatnet.state.unreachable import Target, explain, known_hosts_file
 
 PROGRAM = Path(__file__).parents[1] / "files" / "host_facts.py"
@@ -57,7 +57,8 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as error:
             raise FlatnetError(explain(target, str(error))) from None
         except AnsibleError as error:
-            raise FlatnetError(f"{target.title} cannot be used: {error}") from None
+            # What is neither the connection nor the command is what stands between the two.
+            raise FlatnetError(no_root(target.title, target.user, str(error))) from None
         answer = Answer(ran["rc"], ran["stdout"], ran["stderr"])
         return read_answer(target.title, interpreter, target.user, answer)
 
