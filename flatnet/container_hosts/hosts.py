@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from flatnet.container_hosts import state, underlay
+from flatnet.container_hosts import limits, state, underlay
 from flatnet.container_hosts.image import ensure_image
 from flatnet.container_hosts.podman import (
     ADDRESS_LABEL,
@@ -54,6 +54,8 @@ def create(cluster: Cluster, say: Say) -> dict[str, str]:
         state.write_keys(cluster)
         underlay.ensure_bridge(cluster)
         present = {container.host: container for container in containers(cluster.prefix)}
+        running = {container.host for container in present.values() if container.running}
+        limits.check_inotify(sum(host.name not in running for host in cluster.hosts))
 
         def ensure(host: Host) -> str:
             began = time.monotonic()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnet.container_hosts import hosts, image, podman, state, underlay
+from flatnet.container_hosts import hosts, image, limits, podman, state, underlay
 from flatnet.container_hosts.__main__ import main
 from flatnet.container_hosts.commands import run
 from flatnet.container_hosts.spec import Cluster, Host, make_cluster
@@ -189,4 +189,24 @@ def test_the_command_line_answers_a_mistake_with_one_line(capsys: pytest.Capture
     assert main(["destroy"]) == 1
     assert capsys.readouterr().err == (
         "container hosts: say what to destroy: a prefix, --inventory or --all\n"
+    )
+
+
+def test_a_machine_without_room_for_more_hosts_refuses_them_with_the_remedy(tmp_path: Path) -> None:
+    setting = tmp_path / "sys/fs/inotify/max_user_instances"
+    setting.parent.mkdir(parents=True)
+    setting.write_text("128\n")
+    for process in range(10):
+        descriptors = tmp_path / str(process) / "fd"
+        descriptors.mkdir(parents=True)
+        for number in range(10):
+            (descriptors / str(number)).symlink_to("anon_inode:inotify")
+        (descriptors / "11").symlink_to("/dev/null")
+    limits.check_inotify(0, tmp_path)
+    limits.check_inotify(1, tmp_path)
+    with pytest.raises(FlatnetError) as refusal:
+        limits.check_inotify(2, tmp_path)
+    assert str(refusal.value) == (
+        "2 more hosts need about 32 inotify instances, but of the 128 that a user may have 100 are taken: "
+        "destroy other hosts (make destroy), or allow more with sysctl -w fs.inotify.max_user_instances=264"
     )
