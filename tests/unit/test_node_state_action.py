@@ -63,10 +63,14 @@ class Rig:
         result: dict[str, Any] = action.run(task_vars={})
         return result
 
+    silence: dict[str, Any] | None = None
+
     def module(self, module_name: str, module_args: dict[str, Any], task_vars: object) -> dict[str, Any]:
         del task_vars
         assert module_name == "node_state"
         self.arguments.append(module_args)
+        if self.silence is not None:
+            return self.silence
         outcome = converge(self.host, decode(module_args["payload"]), check=self.in_check_mode)
         return {**outcome, "invocation": {"module_args": module_args}}
 
@@ -153,3 +157,13 @@ def test_who_brings_files_is_told_only_when_the_module_runs_as_somebody_else(rig
     rig.connection.become = object()
     rig.run()
     assert [arguments["transfer_user"] for arguments in rig.arguments] == ["", "admin"]
+
+
+def test_a_module_that_was_killed_is_explained_with_what_to_do(rig: Rig) -> None:
+    rig.silence = {"failed": True, "rc": 137, "module_stdout": "", "module_stderr": "Killed\n"}
+    with pytest.raises(AnsibleActionFail) as caught:
+        rig.run()
+    assert caught.value.message == (
+        "the module ended on the host without an answer (status 137): Killed. "
+        "What it was doing is recorded there: apply again, and that is completed"
+    )

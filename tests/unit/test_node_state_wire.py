@@ -10,9 +10,9 @@ import pytest
 from node_state_host import FakeHost, StateError, apply, converge, decode
 
 from flatnet.errors import FlatnetError
-from flatnet.state.blobs import explain_refusal, require_sources
 from flatnet.state.desired import parse
 from flatnet.state.digest import file_digest
+from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.wire import INLINE_SIZE, pack
 
 ROLE = Path(__file__).parents[2] / "roles" / "node_state"

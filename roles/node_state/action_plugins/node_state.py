@@ -8,8 +8,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from flatnet.errors import FlatnetError
-from flatnet.state.blobs import explain_refusal, require_sources
 from flatnet.state.desired import parse
+from flatnet.state.exchange import explain_refusal, explain_silence, require_sources
 from flatnet.state.wire import Package, pack
 
 STAGING = "/var/lib/flatnet/staging"
@@ -45,6 +45,8 @@ class ActionModule(ActionBase):
             task_vars=task_vars,
         )
         answer.pop("invocation", None)
+        if "module_stdout" in answer:
+            raise FlatnetError(explain_silence(answer.get("rc"), str(answer.get("module_stderr", ""))))
         return {"missing": [], **answer}
 
     def _transfer_user(self) -> str:
