@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -256,11 +256,11 @@ def _refuse_duplicates(top: Entry, desired: Desired) -> None:
     _unique(top, "nftables table", [f"{table['family']} {table['table']}" for table in desired.nftables])
 
 
-def _unique(top: Entry, what: str, names: list[str], label: Callable[[str], str] = str) -> None:
+def _unique(top: Entry, what: str, names: list[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise top.error(f"{what} {label(name)} is given twice; keep one of the two entries")
+            raise top.error(f"{what} {name} is given twice; keep one of the two entries")
         seen.add(name)
 
 
