@@ -46,16 +46,17 @@ def create(cluster: Cluster, say: Say) -> dict[str, str]:
     """Make `cluster` answer over SSH; return host name -> created, started or unchanged.
 
     Hosts that are as wanted are left alone, stopped ones are started, others are made anew.
-    Raises FlatnetError when a host does not boot or does not answer with its key.
+    Raises FlatnetError when the machine has no room for more, when a host does not boot or when it does not
+    answer with its key.
     """
     require_root()
     image = ensure_image(say)
     with state.only_one(cluster.prefix):
-        state.write_keys(cluster)
-        underlay.ensure_bridge(cluster)
         present = {container.host: container for container in containers(cluster.prefix)}
         running = {container.host for container in present.values() if container.running}
         limits.check_inotify(sum(host.name not in running for host in cluster.hosts))
+        state.write_keys(cluster)
+        underlay.ensure_bridge(cluster)
 
         def ensure(host: Host) -> str:
             began = time.monotonic()
