@@ -80,6 +80,12 @@ def family_maps(document: Document, surroundings: Surroundings) -> list[FamilyMa
     return maps
 
 
+def capacity_lines(document: Document, surroundings: Surroundings) -> list[str]:
+    """Return a sentence per pod network: how much of it is used, kept and free."""
+    figures = [_pods(document, surroundings, parse_network(text)) for text in document["pod_cidrs"]]
+    return [f"{figure.heading}: {figure.words}" for figure in figures]
+
+
 def _legend(marks: list[Mark]) -> tuple[tuple[str, str], ...]:
     kinds = {mark.kind for mark in marks}
     return (*((kind, words) for kind, words in _LEGENDS.items() if kind in kinds), ("free", "free"))

@@ -113,7 +113,7 @@ def parse_document(text: str, name: str) -> Document:
 
     Raises FlatnetError, and nothing else, for text that is no document of a plan.
     """
-    advice = "restore the file, or make it anew with playbooks/plan_network.yml"
+    advice = "restore the file from version control, or have it written anew"
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -79,7 +79,7 @@ def test_the_text_of_a_thousand_nodes_is_half_a_megabyte() -> None:
     assert 300_000 < len(text) < 600_000
 
 
-ADVICE = "restore the file, or make it anew with playbooks/plan_network.yml"
+ADVICE = "restore the file from version control, or have it written anew"
 
 
 @pytest.mark.parametrize(

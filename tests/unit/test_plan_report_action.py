@@ -1,0 +1,154 @@
+"""The role plan_report and the playbook plan_network, run for real; no host of the inventory exists."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flatnet.plan_report import parse_document, plan_of
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTS = {f"node-{letter}": {"ansible_host": f"192.0.2.1{index}"} for index, letter in enumerate("abc")}
+
+
+@pytest.fixture(name="inventory")
+def write_inventory(tmp_path: Path) -> Path:
+    groups = {"kube_control_plane": {"node-a": {}}, "etcd": {"node-a": {}}, "kube_node": HOSTS}
+    children = {group: {"hosts": hosts} for group, hosts in groups.items()}
+    path = tmp_path / "inventory" / "hosts.yml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump({"all": {"children": {"k8s_cluster": {"children": children}}}}))
+    return path
+
+
+def play(inventory: Path, playbook: Path, *arguments: str, **variables: object) -> tuple[int, str]:
+    settings = {"plan_report_directory": f"{inventory.parent.parent}/reports"} | variables
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), str(playbook)]
+    done = subprocess.run(
+        [*command, "-e", json.dumps(settings), *arguments],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def plan(inventory: Path, *arguments: str, **variables: object) -> tuple[int, str]:
+    return play(inventory, ROOT / "playbooks/plan_network.yml", *arguments, **variables)
+
+
+def record(inventory: Path, *arguments: str) -> tuple[int, str]:
+    """Plan and record the plan as deployed, as a run that provisions does at its end."""
+    playbook = inventory.parent.parent / "record.yml"
+    include = {"name": "plan_report", "tasks_from": "record"}
+    tasks = [
+        {"ansible.builtin.import_role": {"name": "network_plan"}, "run_once": True},
+        {
+            "ansible.builtin.import_role": include,
+            "run_once": True,
+            "vars": {"plan_report_plan": "{{ network_plan }}"},
+        },
+    ]
+    playbook.write_text(yaml.safe_dump([{"hosts": "k8s_cluster", "gather_facts": False, "tasks": tasks}]))
+    return play(inventory, playbook, *arguments)
+
+
+def test_a_plan_is_shown_compared_and_written(inventory: Path) -> None:
+    reports = inventory.parent.parent / "reports"
+    code, output = plan(inventory)
+    assert code == 0, output
+    assert "Pod network 10.200.0.0/16: 3 of 256 /24 networks used, 253 free." in output
+    assert "Nothing is recorded as deployed: everything in this plan is new." in output
+    assert f"Written: {reports}/plan.html\nWritten: {reports}/plan.json\n" in output
+    document = parse_document((reports / "plan.json").read_text(), "plan.json")
+    assert plan_of(document)["nodes"]["node-b"]["routes"] == [
+        {"destination": "10.200.0.0/24", "gateway": "192.0.2.10"},
+        {"destination": "10.200.2.0/24", "gateway": "192.0.2.12"},
+    ]
+    page = (reports / "plan.html").read_text()
+    assert page.startswith("<!DOCTYPE html>\n")
+    assert "10.200.1.0/24: pods of node-b, at 192.0.2.11" in page
+
+
+def test_what_was_provisioned_is_what_the_next_plan_is_compared_with(inventory: Path) -> None:
+    deployed = inventory.parent / "network_deployed.json"
+    code, output = record(inventory)
+    assert code == 0, output
+    assert plan_of(parse_document(deployed.read_text(), "deployed"))["mtu"] == 1500
+    assert "changed=0" in record(inventory)[1]
+    code, output = plan(
+        inventory, cluster_apiserver_extra_sans=["api.example.com"], cluster_excluded_cidrs=["172.16.0.0/12"]
+    )
+    assert code == 0, output
+    assert "1 change; 1 unit restarts, on 1 host." in output
+    page = (inventory.parent.parent / "reports/plan.html").read_text()
+    assert "<code>kube-apiserver</code> on node-a" in page
+    assert "Excluded 172.16.0.0/12" in page
+
+
+def test_a_plan_that_cannot_be_provisioned_fails_after_its_report(inventory: Path) -> None:
+    record(inventory)
+    reports = inventory.parent.parent / "reports"
+    code, output = plan(inventory, "--check", cluster_dns_domain_name="example.com")
+    assert code == 2, output
+    assert "REFUSED: every running pod" in output
+    assert "the plan cannot be provisioned on what is deployed, 1 change refused:" in output
+    assert "Traceback" not in output
+    assert json.loads((reports / "plan.json").read_text())["dns_domain"] == "example.com"
+
+
+def test_check_mode_reports_and_records_nothing(inventory: Path) -> None:
+    code, output = plan(inventory, "--check")
+    assert code == 0, output
+    assert (inventory.parent.parent / "reports/plan.html").is_file()
+    code, output = record(inventory, "--check")
+    assert code == 0, output
+    assert sorted(path.name for path in inventory.parent.iterdir()) == ["hosts.yml"]
+
+
+def test_a_run_for_some_hosts_records_nothing_and_says_so(inventory: Path) -> None:
+    code, output = record(inventory, "--limit", "node-a,node-b")
+    assert code == 0, output
+    assert (
+        "the plan is not recorded as deployed: this run was not for node-c; the next run for all"
+        in " ".join(output.split())
+    )
+    assert not (inventory.parent / "network_deployed.json").exists()
+
+
+def test_other_formats_are_written_on_demand(inventory: Path) -> None:
+    reports = inventory.parent.parent / "reports"
+    code, output = plan(
+        inventory, plan_report_formats=["kubeadm", "flags", "nodes"], plan_report_table_enabled=False
+    )
+    assert code == 0, output
+    assert sorted(path.name for path in reports.iterdir()) == ["flags.txt", "kubeadm.yaml", "nodes.yaml"]
+    assert len(list(yaml.safe_load_all((reports / "nodes.yaml").read_text()))) == 3
+    assert "Written:" not in output
+
+
+def test_a_record_that_is_damaged_is_told_and_not_traced(inventory: Path) -> None:
+    (inventory.parent / "network_deployed.json").write_text('{"schema_version": 1, ')
+    code, output = plan(inventory)
+    assert code == 2, output
+    assert "network_deployed.json is not JSON: " in output
+    assert "restore the file from version control, or have it written anew" in " ".join(output.split())
+    assert "Traceback" not in output
+
+
+def test_networks_of_nodes_that_left_are_on_the_map(inventory: Path) -> None:
+    (inventory.parent / "network_allocations.yml").write_text(
+        "nodes: {}\nremoved:\n  gone: [10.200.7.0/24]\n"
+    )
+    code, output = plan(inventory)
+    assert code == 0, output
+    assert "3 of 256 /24 networks used, 1 kept for nodes that left, 252 free." in output
+    assert (
+        "10.200.7.0/24: kept for gone, which left"
+        in (inventory.parent.parent / "reports/plan.html").read_text()
+    )
