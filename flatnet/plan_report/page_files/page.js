@@ -98,7 +98,7 @@
     row.classList.add('hit');
     row.tabIndex = -1;
     row.focus({ preventScroll: true });
-    row.scrollIntoView({ block: 'center' });
+    row.scrollIntoView({ block: 'center', behavior: 'instant' });
   };
 
   // ---- Pictures: one stop for the tab key each, arrow keys inside, what is pointed at in words below
