@@ -102,6 +102,9 @@ def _pods(document: Document, surroundings: Surroundings, pool: Network) -> Figu
     )
     prefix = WIDTH[pool.family] - unit.bit_length() + 1
     grid = lay_out(pool, marks, unit)
+    if grid.cell > unit:
+        # What is kept for nodes that left must not cost those that are there their own cells.
+        grid = lay_out(pool, [mark for mark in marks if mark.kind == "pods"], unit)
     used = sum(mark.last - mark.first + 1 for mark in marks if mark.kind == "pods") // unit
     kept = sum(mark.last - mark.first + 1 for mark in marks if mark.kind == "kept") // unit
     every = pool.size // unit
@@ -113,6 +116,8 @@ def _pods(document: Document, surroundings: Surroundings, pool: Network) -> Figu
             + (f", {amount(kept)} kept for nodes that left" if kept else "")
             + f", {amount(every - used - kept)} free."
         )
+        if grid.cell > unit:
+            words += f" A cell is {counted(grid.cell // unit, 'network')}."
     noun = f"one /{WIDTH[pool.family] - grid.cell.bit_length() + 1}"
     label = f"Pod network {pool}"
     return Figure(label, words, draw(grid, marks, label, "pods", noun), _legend(marks))

@@ -256,6 +256,19 @@ def test_the_words_count_what_is_used_kept_and_free() -> None:
     )
 
 
+def test_networks_that_are_kept_far_away_cost_nobody_a_cell() -> None:
+    around = Surroundings(removed={"gone": ["10.255.255.0/24"]})
+    figure = family_maps(plan_document(plan(WIDE, hosts(100))), around)[0].figures[0]
+    assert figure.words == "100 of 32,768 /24 networks used, 1 kept for nodes that left, 32,667 free."
+    assert "10.128.0.0/17, 256 times enlarged" in figure.markup
+
+
+def test_cells_that_stand_for_several_networks_say_so() -> None:
+    found = plan(WIDE, hosts(2), nodes={"node-0000": ["10.128.0.0/24"], "node-0001": ["10.255.255.0/24"]})
+    figure = family_maps(plan_document(found), Surroundings())[0].figures[0]
+    assert figure.words.endswith(" free. A cell is 32 networks.")
+
+
 def test_a_pool_that_the_backend_gives_out_is_said_to_be_that() -> None:
     document = plan_document(plan())
     document["backend"] = document["backend"] | {"ipam": "backend", "name": "other"}
