@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-Value = str | int | bool | Sequence[str]
+Value = str | int | bool | Sequence[str] | Sequence[Sequence[str]]
 Sections = Mapping[str, Mapping[str, Value]]
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:,@%$")
@@ -37,11 +37,11 @@ def _lines(setting: str, value: Value) -> list[str]:
         return [f"{setting}={'yes' if value else 'no'}"]
     if isinstance(value, str | int):
         return [f"{setting}={value}"]
-    if not setting.startswith("Exec"):
-        return [f"{setting}={entry}" for entry in value]
-    if value and all(isinstance(entry, list | tuple) for entry in value):
-        return [f"{setting}={command_line(command)}" for command in value]
-    return [f"{setting}={command_line(value)}"]
+    words = [entry for entry in value if isinstance(entry, str)]
+    commands = [words] if words else [list(entry) for entry in value]
+    if setting.startswith("Exec"):
+        return [f"{setting}={command_line(command)}" for command in commands]
+    return [f"{setting}={word}" for word in words]
 
 
 def _quote(argument: str) -> str:

@@ -112,9 +112,10 @@ def load_contract(backend: str, roles_paths: Iterable[Path]) -> Contract:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise FlatnetError(f"the contract {path} cannot be read: {error}; put the file right") from error
-    if not isinstance(document, Mapping) or set(document) != {"backend_contract"}:
-        raise FlatnetError(f"the contract {path} must have the one top-level key backend_contract")
-    contract = Contract.from_mapping(document["backend_contract"])
+    key = f"cni_{backend}_contract"
+    if not isinstance(document, Mapping) or set(document) != {key}:
+        raise FlatnetError(f"the contract {path} must have the one top-level key {key}")
+    contract = Contract.from_mapping(document[key])
     if contract.name != backend:
         raise FlatnetError(f"the contract {path} calls itself {contract.name!r}; its role says {backend!r}")
     return contract

@@ -28,8 +28,8 @@ by_backend = pytest.mark.parametrize("role", BACKENDS, ids=[role.name for role i
 
 def contract(role: Path) -> dict[str, Any]:
     content: dict[str, dict[str, Any]] = yaml.safe_load((role / "vars/contract.yml").read_text())
-    assert list(content) == ["backend_contract"]
-    return content["backend_contract"]
+    assert list(content) == [f"{role.name}_contract"]
+    return content[f"{role.name}_contract"]
 
 
 @by_backend

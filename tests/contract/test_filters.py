@@ -32,7 +32,7 @@ VARIABLES: dict[str, Any] = {
         {"inventory_name": "node-b", "addresses": ["192.0.2.12"], "groups": ["kube_node"]},
     ],
     "example_contract": yaml.safe_load((ROOT / "roles/cni_kubenet/vars/contract.yml").read_text())[
-        "backend_contract"
+        "cni_kubenet_contract"
     ],
 }
 

@@ -20,14 +20,23 @@ def test_only_inputs_that_a_role_specifies_are_wired() -> None:
         for name in yaml.safe_load(path.read_text())["argument_specs"]["main"].get("options", {})
     }
     wired = set(yaml.safe_load(WIRING))
-    assert sorted(name for name in wired - specified if not name.startswith(("__cluster_", "cni_backend", "flatnet_facts"))) == []
+    assert (
+        sorted(
+            name
+            for name in wired - specified
+            if not name.startswith(("__cluster_", "cni_backend", "flatnet_facts"))
+        )
+        == []
+    )
 
 
 def test_every_required_input_is_wired() -> None:
     missing = [
         name
         for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
-        for name, option in yaml.safe_load(path.read_text())["argument_specs"]["main"].get("options", {}).items()
+        for name, option in yaml.safe_load(path.read_text())["argument_specs"]["main"]
+        .get("options", {})
+        .items()
         if option.get("required")
         and name not in yaml.safe_load(WIRING)
         and not re.match(r"cni_|cluster_objects_", name)

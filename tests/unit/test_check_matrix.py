@@ -101,7 +101,7 @@ def test_a_contract_may_name_a_device_or_several_addresses() -> None:
 @pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.parent.parent.name)
 def test_every_backends_contract_makes_a_matrix(path: Path) -> None:
     facts = cluster()
-    contract = yaml.safe_load(path.read_text())["backend_contract"]
+    contract = yaml.safe_load(path.read_text())[f"{path.parent.parent.name}_contract"]
     found = matrix(replace(facts, plan={**facts.plan, "backend": contract}), SETTINGS)
     assert {check["class"] for check in found} >= {"node_to_pod", "hairpin"}
     assert all(check["expected"] for check in found)

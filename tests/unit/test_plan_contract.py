@@ -17,9 +17,9 @@ def write(roles: Path, name: str, document: object) -> Path:
 
 
 def test_a_contract_is_found_beside_other_roles_and_the_first_directory_wins(tmp_path: Path) -> None:
-    first = write(tmp_path / "a", "kubenet", {"backend_contract": KUBENET})
-    write(tmp_path / "b", "kubenet", {"backend_contract": KUBENET | {"routes": "backend"}})
-    other = write(tmp_path / "b", "other", {"backend_contract": KUBENET | {"name": "other"}})
+    first = write(tmp_path / "a", "kubenet", {"cni_kubenet_contract": KUBENET})
+    write(tmp_path / "b", "kubenet", {"cni_kubenet_contract": KUBENET | {"routes": "backend"}})
+    other = write(tmp_path / "b", "other", {"cni_other_contract": KUBENET | {"name": "other"}})
     paths = [tmp_path / "absent", tmp_path / "a", tmp_path / "b"]
     assert find_contracts(paths) == {"kubenet": first, "other": other}
     assert load_contract("kubenet", paths).routes == "plan"
@@ -44,9 +44,9 @@ def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Path) -> No
     [
         ("[", "cannot be read"),
         ("x: 2001-13-45", "cannot be read"),
-        ({"contract": {}}, "must have the one top-level key backend_contract"),
-        ({"backend_contract": KUBENET | {"name": "y"}}, "calls itself 'y'; its role says 'x'"),
-        ({"backend_contract": []}, "a backend contract is a mapping"),
+        ({"contract": {}}, "must have the one top-level key cni_x_contract"),
+        ({"cni_x_contract": KUBENET | {"name": "y"}}, "calls itself 'y'; its role says 'x'"),
+        ({"cni_x_contract": []}, "a backend contract is a mapping"),
     ],
 )
 def test_a_file_that_is_no_contract_is_refused(tmp_path: Path, document: object, message: str) -> None:
