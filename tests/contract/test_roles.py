@@ -16,8 +16,9 @@ by_name = pytest.mark.parametrize("role", ROLES, ids=NAMES)
 
 
 @cache
-def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text()) or {}
+def load(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    return content
 
 
 def options(role: Path) -> dict[str, dict[str, Any]]:
@@ -97,7 +98,8 @@ def test_a_role_reads_no_variable_of_another(role: Path) -> None:
 
 @by_name
 def test_task_names_are_imperative_sentences_without_a_full_stop(role: Path) -> None:
-    names = [task.get("name", "") for path in (role / "tasks").glob("*.yml") for task in load(path)]
+    tasks = [task for path in (role / "tasks").glob("*.yml") for task in yaml.safe_load(path.read_text())]
+    names = [task.get("name", "") for task in tasks]
     assert [name for name in names if not re.fullmatch(r"[A-Z][^.]*[^.\s]", name)] == []
 
 

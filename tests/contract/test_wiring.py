@@ -3,7 +3,6 @@ from pathlib import Path
 
 import yaml
 
-
 ROOT = Path(__file__).resolve().parents[2]
 WIRING = (ROOT / "playbooks/vars/wiring.yml").read_text()
 
