@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -31,6 +31,8 @@ except ImportError as error:
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
         "install it there with: pip install -e <the directory of ansible.cfg>"
     ) from error
+
+Json: TypeAlias = Any
 
 # Format -> (file name, text of the document alone); html needs more than the document.
 FORMATS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
@@ -144,7 +146,7 @@ def removed_networks(path: str) -> dict[str, list[str]]:
     return {name: [str(network) for network in entry.values()] for name, entry in allocations.removed.items()}
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any
+def plain(value: Json) -> Json:
     """Return a copy of plain types only: Ansible's texts and containers carry more than their value."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
