@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 HOSTS := python -m flatnet.container_hosts
 
-.PHONY: help cluster destroy test lint unit integration molecule benchmark programs clean machine venv
+.PHONY: help cluster destroy test lint unit integration browser molecule benchmark programs clean machine venv
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ unit: venv ## unit and contract tests: no root, no network, seconds
 
 integration: machine venv ## tests with real hosts, without a cluster on them
 	@python -m pytest tests/integration
+
+browser: machine venv ## the page of a plan in a headless browser
+	@python -m pytest tests/browser
 
 molecule: machine venv ## a real cluster per scenario; SCENARIOS="default flannel" picks some
 	@python tests/pipeline.py molecule $(SCENARIOS)

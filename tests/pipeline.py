@@ -176,8 +176,9 @@ def test(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
     pipeline.run("image of the hosts", [sys.executable, "-m", "flatnet.container_hosts", "image"])
     pipeline.run("lint", ["tests/lint"])
     pipeline.run("unit and contract tests", [sys.executable, "-m", "pytest", "-q"])
-    pipeline.run("integration tests", [sys.executable, "-m", "pytest", "-q", "tests/integration"])
+    pipeline.run("browser tests", [sys.executable, "-m", "pytest", "-q", "tests/browser"])
     pipeline.wait_for_programs()
+    pipeline.run("integration tests", [sys.executable, "-m", "pytest", "-q", "tests/integration"])
     molecule(pipeline, scenarios)
 
 
