@@ -117,6 +117,19 @@ def hairpin_mode(finding: Finding, clues: Clues) -> Diagnosis | None:
     )
 
 
+def not_translated(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the node whose pods the outside cannot answer."""
+    del clues
+    node = finding["source"]["node"]
+    if finding["class"] != "pod_to_outside" or not finding["error"]:
+        return None
+    family = {"ipv4": "ip", "ipv6": "ip6"}[finding["family"]]
+    return (
+        f"what pods on {node} send out of the cluster is not answered: nothing gives it the node's address",
+        f"nft list table {family} flatnet_masquerade on {node}; a firewall of the controller",
+    )
+
+
 def bridge_bypass(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name the setting without which answers between pods of one bridge pass the services' rules by."""
     node = finding["source"]["node"]

@@ -27,6 +27,7 @@ from flatnet.check.matrix_services import (
     host_port,
     node_port,
     node_port_from_pod,
+    pod_to_outside,
 )
 from flatnet.check.model import Check, Settings
 from flatnet.check.part import Part
@@ -46,6 +47,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "hairpin": hairpin,
     "node_port": node_port,
     "node_port_from_pod": node_port_from_pod,
+    "pod_to_outside": pod_to_outside,
     "host_port": host_port,
     "dns_service": dns_service,
     "dns_outside_refused": dns_outside,

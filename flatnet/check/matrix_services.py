@@ -86,6 +86,16 @@ def node_port(part: Part) -> Iterator[Check]:
     )
 
 
+def pod_to_outside(part: Part) -> Iterator[Check]:
+    """Check that the outside sees a pod's packets come from its node: nobody out there has a way to a pod.
+
+    The controller stands for the outside; who runs the check fills in where it listens (`host`, `port`).
+    """
+    if part.settings.outside_enabled:
+        expected = [part.own_node(part.node)["address"]]
+        yield part.from_client("pod_to_outside", CONTROLLER, 0, expected=expected)
+
+
 def node_port_from_pod(part: Part) -> Iterator[Check]:
     """Check that a node port answers pods on every node, their own too."""
     for node in (part.node, *part.others):

@@ -94,6 +94,8 @@ class Settings:
     # How many other nodes each node is checked against, on a ring; 0 means all.
     peers: int = 0
     large_bytes: int = 8000
+    # Whether pods call the controller, which must be outside of the cluster and let them in.
+    outside_enabled: bool = False
     # Part of the name of the service that DNS is asked for; a new one for each check (see named_service).
     run: str = "0"
     dns_outside: str = "refused"

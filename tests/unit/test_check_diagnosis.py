@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from check_example import SETTINGS, checks, cluster, right, with_pod, wrong
@@ -313,6 +314,21 @@ def test_hairpin_traffic_with_a_wrong_source_is_held_against_the_backends_promis
         "a pod on node-1 that reaches itself through a service is seen as 10.200.1.10, "
         "the backend promises 10.200.1.1"
     }
+
+
+def test_a_pod_that_the_outside_cannot_answer_lacks_its_nodes_address() -> None:
+    asked = replace(SETTINGS, classes=("pod_to_outside",), outside_enabled=True)
+    everything = part(cluster(), asked, "node-1")
+    failures = findings(
+        cluster(), everything, {"node-1": {"results": [_silent(check) for check in everything]}}
+    )
+    assert [(finding["cause"], finding["look"]) for finding in failures] == [
+        (
+            "what pods on node-1 send out of the cluster is not answered: "
+            "nothing gives it the node's address",
+            "nft list table ip flatnet_masquerade on node-1; a firewall of the controller",
+        )
+    ]
 
 
 def test_an_unready_pod_is_the_cause_of_all_that_needed_it() -> None:

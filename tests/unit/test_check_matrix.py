@@ -107,6 +107,16 @@ def test_every_backends_contract_makes_a_matrix(path: Path) -> None:
     assert all(check["expected"] for check in found)
 
 
+def test_the_outside_expects_a_pod_to_come_from_its_node_where_it_is_asked() -> None:
+    unasked, asked = (
+        replace(SETTINGS, classes=("pod_to_outside",), outside_enabled=on) for on in (False, True)
+    )
+    assert part(cluster(), unasked, "node-1") == []
+    found = part(cluster(), asked, "node-1")
+    assert [check["expected"] for check in found] == [["192.0.2.12"]]
+    assert found[0]["how"]["via"] == "10.200.1.11"
+
+
 def test_every_node_sees_a_pods_own_address() -> None:
     found = {
         check["target"]["address"]: check["expected"]

@@ -2,9 +2,12 @@
 
 import importlib
 import importlib.util
+import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ class ActionModule(ActionBase):
         outside = [check for check in checks if check["source"]["kind"] == "controller"]
         limits = dict(arguments.get("limits") or {})
         started, clock = time.time(), time.monotonic()
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        with _Outside(inside), ThreadPoolExecutor(max_workers=1) as pool:
             from_here = pool.submit(_run_here, outside, **limits)
             result: dict[str, Any] = self._execute_module(
                 module_name="network_probe",
@@ -61,3 +64,58 @@ def _run_here(checks: list[Check], **limits: float) -> list[Json]:
         sys.modules["flatnet_probe"] = importlib.util.module_from_spec(spec)
     results: list[Json] = importlib.import_module("flatnet_probe.checks").run(checks, **limits)
     return results
+
+
+class _Outside:
+    """A server of the controller that tells each caller its own address, while the checks run."""
+
+    def __init__(self, checks: list[Check]) -> None:
+        """Tell the checks of class pod_to_outside where to call; without any of them nothing is opened."""
+        self._calls = [
+            check for check in checks if check["class"] == "pod_to_outside" and "host" in check["how"]
+        ]
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> None:
+        if not self._calls:
+            return
+        self._server = _Server(("::", 0), _TellCaller)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        for check in self._calls:
+            check["how"].update(host=_address_towards(check["expected"][0]), port=self._server.server_port)
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # One socket for both families (RFC 3493, section 5.3); IPv4 callers appear as ::ffff:a.b.c.d.
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+class _TellCaller(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # the name that http.server asks for
+        address = self.client_address[0].removeprefix("::ffff:")
+        body = f"{f'[{address}]' if ':' in address else address}:{self.client_address[1]}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the report tells who called."""
+
+
+def _address_towards(node: str) -> str:
+    """Return this machine's address as the node's network sees it; no packet is sent."""
+    with socket.socket(socket.AF_INET6 if ":" in node else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((node, 9))
+        address: str = probe.getsockname()[0]
+    return address
