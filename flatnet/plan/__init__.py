@@ -4,7 +4,9 @@ The plan is plain data, listed in the README of the network_plan role. Nothing i
 and only `ledger` and `contract` touch files.
 """
 
+from flatnet.plan.adopt import adopted_allocations
 from flatnet.plan.allocations import Allocations
+from flatnet.plan.catalog import RULES
 from flatnet.plan.contract import Contract, find_contracts, load_contract
 from flatnet.plan.derive import (
     apiserver_sans,
@@ -15,25 +17,35 @@ from flatnet.plan.derive import (
     node_pod_cidr,
     pod_mtu,
 )
+from flatnet.plan.findings import Finding, PlanError
+from flatnet.plan.immutable import Change, immutable_changes
 from flatnet.plan.ledger import open_ledger, parse_ledger
 from flatnet.plan.planner import Plan, Planned, plan_from_data, plan_network, prepare_plan
+from flatnet.plan.routes import node_routes
 from flatnet.plan.settings import Host, Settings
 
 __all__ = [
+    "RULES",
     "Allocations",
+    "Change",
     "Contract",
+    "Finding",
     "Host",
     "Plan",
+    "PlanError",
     "Planned",
     "Settings",
+    "adopted_allocations",
     "apiserver_sans",
     "daemon_flags",
     "dns_address",
     "find_contracts",
     "first_service_address",
+    "immutable_changes",
     "is_overlapping",
     "load_contract",
     "node_pod_cidr",
+    "node_routes",
     "open_ledger",
     "parse_ledger",
     "plan_from_data",

@@ -5,27 +5,42 @@ IPv4-mapped IPv6 addresses, no host bits. Everything after reading is integer ar
 /28 costs.
 """
 
-import re
+from ipaddress import IPv6Address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
-
-import netaddr
 
 from flatnet.errors import FlatnetError
 
 Family = Literal["ipv4", "ipv6"]
 
 WIDTH: dict[Family, int] = {"ipv4": 32, "ipv6": 128}
-_VERSION: dict[Family, Literal[4, 6]] = {"ipv4": 4, "ipv6": 6}
 
-# The longest IPv6 text is 45 characters; a longer input is not worth a parser's time.
-_ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}", re.ASCII)
-_PREFIX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
+_PREFIXES = {str(number): number for number in range(129)}
+_HOST_BITS_IPV4 = [(1 << (32 - prefix)) - 1 for prefix in range(33)]
+_OCTETS = [str(number) for number in range(256)]
 _MAPPED = range(0xFFFF_0000_0000, 0x1_0000_0000_0000)
 
 
 def address_text(family: Family, value: int) -> str:
     """Return the canonical text of an address given as an integer (RFC 5952 for IPv6)."""
-    return str(netaddr.IPAddress(value, _VERSION[family]))
+    if family == "ipv4":
+        high, low = value >> 16, value & 65535
+        return f"{_OCTETS[high >> 8]}.{_OCTETS[high & 255]}.{_OCTETS[low >> 8]}.{_OCTETS[low & 255]}"
+    text = inet_ntop(AF_INET6, value.to_bytes(16, "big"))
+    # C libraries write the lowest addresses with a dotted end, and not all of them the same ones.
+    return IPv6Address(value).compressed if "." in text else text
+
+
+def network_texts(network: "Network") -> tuple[str, str, str]:
+    """Return the canonical texts of a network, of its first address, and of the address after that."""
+    family, first, prefix = network
+    low = first & 255
+    if family == "ipv4" and low < 255:
+        head = f"{_OCTETS[first >> 24]}.{_OCTETS[first >> 16 & 255]}.{_OCTETS[first >> 8 & 255]}"
+        address = f"{head}.{_OCTETS[low]}"
+        return f"{address}/{prefix}", address, f"{head}.{_OCTETS[low + 1]}"
+    address = address_text(family, first)
+    return f"{address}/{prefix}", address, address_text(family, first + 1)
 
 
 class Address(NamedTuple):
@@ -58,7 +73,7 @@ class Network(NamedTuple):
     @property
     def last(self) -> int:
         """The last address, as an integer."""
-        return self.first + self.size - 1
+        return self.first + (1 << (WIDTH[self.family] - self.prefix)) - 1
 
     def overlaps(self, other: "Network") -> bool:
         """Tell whether the two networks share an address."""
@@ -79,22 +94,22 @@ class Network(NamedTuple):
 
 def parse_address(text: str) -> Address:
     """Return the address that the text names. Raises FlatnetError, and nothing else, for any other text."""
-    if not _ADDRESS.fullmatch(text):
-        raise FlatnetError(f"{text!r} is not an IP address; write it like 192.0.2.11 or 2001:db8::11")
     try:
-        parsed = netaddr.IPAddress(text)
-    except (netaddr.AddrFormatError, ValueError) as error:
+        return Address("ipv4", int.from_bytes(inet_pton(AF_INET, text), "big"))
+    except (OSError, ValueError):
+        pass
+    try:
+        value = int.from_bytes(inet_pton(AF_INET6, text), "big")
+    except (OSError, ValueError):
         raise FlatnetError(
             f"{text!r} is not an IP address; write it like 192.0.2.11 or 2001:db8::11"
-        ) from error
-    value = int(parsed)
-    family: Family = "ipv4" if parsed.version == 4 else "ipv6"
-    if family == "ipv6" and value in _MAPPED:
+        ) from None
+    if value in _MAPPED:
         plain = address_text("ipv4", value & 0xFFFF_FFFF)
         raise FlatnetError(
             f"{text!r} is an IPv4-mapped IPv6 address, which Kubernetes refuses; write {plain}"
         )
-    return Address(family, value)
+    return Address("ipv6", value)
 
 
 def parse_interface(text: str) -> tuple[Address, Network]:
@@ -103,14 +118,19 @@ def parse_interface(text: str) -> tuple[Address, Network]:
     Raises FlatnetError, and nothing else, for any other text.
     """
     address_part, slash, prefix_part = text.partition("/")
-    if not slash or not _PREFIX.fullmatch(prefix_part):
+    prefix = _PREFIXES.get(prefix_part)
+    if prefix is None:
+        if slash and prefix_part.isascii() and prefix_part.isdigit() and prefix_part[0] != "0":
+            width = WIDTH[parse_address(address_part).family]
+            raise FlatnetError(f"{text!r} has a prefix length above {width}; write one from 0 to {width}")
         raise FlatnetError(f"{text!r} is not a network; write it like 192.0.2.0/24 or 2001:db8::/64")
-    address, prefix = parse_address(address_part), int(prefix_part)
-    width = WIDTH[address.family]
+    address = parse_address(address_part)
+    family, value = address
+    width = WIDTH[family]
     if prefix > width:
         raise FlatnetError(f"{text!r} has a prefix length above {width}; write one from 0 to {width}")
     shift = width - prefix
-    return address, Network(address.family, address.value >> shift << shift, prefix)
+    return address, Network(family, value >> shift << shift, prefix)
 
 
 def parse_network(text: str) -> Network:
@@ -118,6 +138,17 @@ def parse_network(text: str) -> Network:
 
     Raises FlatnetError, and nothing else, for any other text, and when host bits are set.
     """
+    head, _, tail = text.partition("/")
+    prefix = _PREFIXES.get(tail, 33)
+    if prefix < 33:
+        # The quick way, for the most common case when it is right.
+        try:
+            value = int.from_bytes(inet_pton(AF_INET, head), "big")
+        except (OSError, ValueError):
+            pass
+        else:
+            if not value & _HOST_BITS_IPV4[prefix]:
+                return Network("ipv4", value, prefix)
     address, network = parse_interface(text)
     if address.value != network.first:
         raise FlatnetError(f"{text!r} has host bits set; write {network}")
@@ -151,3 +182,8 @@ def pod_capacity(network: Network) -> int:
     (broadcast): containernetworking/plugins, plugins/ipam/host-local/backend/allocator.
     """
     return max(0, network.size - 3)
+
+
+def prefix_for_pods(family: Family, pods: int) -> int:
+    """Return the longest prefix length whose network can address that many pods."""
+    return WIDTH[family] - (pods + 2).bit_length()

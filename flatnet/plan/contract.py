@@ -25,6 +25,14 @@ _REQUIRED: dict[str, type] = {
     "identities": list,
     "check": dict,
 }
+# Keys that a contract may leave out, with what that means.
+_OPTIONAL: dict[str, tuple[type, Any]] = {
+    "several_pod_cidrs": (bool, False),
+    "kube_proxy_modes": (list, ["iptables", "ipvs", "nftables"]),
+    "interfaces": (list, []),
+}
+# Keys that only the planner reads; the plan does not repeat them.
+PLANNER_KEYS = frozenset({"several_pod_cidrs", "kube_proxy_modes"})
 _CHOICES = {"ipam": ("plan", "backend"), "masquerade": ("flatnet", "backend"), "routes": ("plan", "backend")}
 
 
@@ -43,8 +51,13 @@ class Contract:
     overhead: Mapping[str, int]
     kernel_features: tuple[str, ...]
     ports: tuple[Mapping[str, Any], ...]
+    policy_engine: str = "none"
+    several_pod_cidrs: bool = False
+    """Whether a family may have several pod networks."""
+    kube_proxy_modes: tuple[str, ...] = ("iptables", "ipvs", "nftables")
+    """The modes of kube-proxy that work with the backend."""
     interfaces: tuple[str, ...] = ()
-    """Names of further interfaces that the backend makes (optional key), recognised as ours on live hosts."""
+    """Names of further interfaces that the backend makes, recognised as ours on live hosts."""
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -58,6 +71,11 @@ class Contract:
             f"{key} must be a {kind.__name__}"
             for key, kind in _REQUIRED.items()
             if not isinstance(data.get(key), kind)
+        ]
+        wrong += [
+            f"{key} must be a {kind.__name__}"
+            for key, (kind, default) in _OPTIONAL.items()
+            if not isinstance(data.get(key, default), kind)
         ]
         wrong += [
             f"{key} must be one of {', '.join(choices)}"
@@ -76,6 +94,7 @@ class Contract:
             ]
         if wrong:
             raise FlatnetError(f"the contract of backend {data.get('name')!r} is wrong: {'; '.join(wrong)}")
+        read = {key: data.get(key, default) for key, (_, default) in _OPTIONAL.items()}
         return cls(
             name=str(data["name"]),
             ipam=str(data["ipam"]),
@@ -84,7 +103,10 @@ class Contract:
             overhead={family: int(data["overhead"][family]) for family in WIDTH},
             kernel_features=tuple(map(str, data["kernel_features"])),
             ports=tuple(data["ports"]),
-            interfaces=tuple(map(str, data.get("interfaces") or ())),
+            policy_engine=str(data["policy_engine"]),
+            several_pod_cidrs=bool(read["several_pod_cidrs"]),
+            kube_proxy_modes=tuple(map(str, read["kube_proxy_modes"])),
+            interfaces=tuple(map(str, read["interfaces"])),
             data=data,
         )
 

@@ -1,14 +1,11 @@
-"""What follows from a plan's addresses: service addresses, SANs, MTU, routes, flags. All pure."""
+"""What follows from a plan's addresses: service addresses, SANs, MTU, arguments. All pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import Network, node_network, parse_address, parse_network
+from flatnet.plan.addresses import node_network, parse_address, parse_network
 
 DNS_INDEX = 10
-
-Flags = dict[str, str]
 
 
 def node_pod_cidr(cluster_cidr: str, node_index: int, prefix: int) -> str:
@@ -125,54 +122,3 @@ def is_overlapping(network: str, others: str | Sequence[str]) -> bool:
     # All are read before any is compared: an unreadable one must not hide behind an overlapping one.
     networks = [parse_network(text) for text in listed]
     return any(one.overlaps(other) for other in networks)
-
-
-def cluster_flags(
-    pods: Sequence[Network],
-    services: Sequence[Network],
-    node_prefixes: Sequence[int],
-    node_port_range: str,
-    dns_addresses: Sequence[str],
-    dns_domain: str,
-    kube_proxy_mode: str,
-    max_pods: int,
-) -> dict[str, Any]:
-    """Return the plan's `flags`, `kube_proxy_configuration` and `kubelet_configuration`.
-
-    Dual stack spells the node prefix per family, and refuses the plain flag beside that:
-    kubernetes, cmd/kube-controller-manager/app/core.go, setNodeCIDRMaskSizes.
-    """
-    cluster_cidr, service_range = ",".join(map(str, pods)), ",".join(map(str, services))
-    if len(pods) == 1:
-        mask = {"node-cidr-mask-size": str(node_prefixes[0])}
-    else:
-        mask = {
-            f"node-cidr-mask-size-{network.family}": str(prefix)
-            for network, prefix in zip(pods, node_prefixes, strict=True)
-        }
-    return {
-        "flags": {
-            "kube-apiserver": {
-                "service-cluster-ip-range": service_range,
-                "service-node-port-range": node_port_range,
-            },
-            "kube-controller-manager": {
-                "cluster-cidr": cluster_cidr,
-                "service-cluster-ip-range": service_range,
-                **mask,
-                "allocate-node-cidrs": "false",
-            },
-            "kube-proxy": {"cluster-cidr": cluster_cidr, "proxy-mode": kube_proxy_mode},
-            "kubelet": {
-                "cluster-dns": ",".join(dns_addresses),
-                "cluster-domain": dns_domain,
-                "max-pods": str(max_pods),
-            },
-        },
-        "kube_proxy_configuration": {"clusterCIDR": cluster_cidr, "mode": kube_proxy_mode},
-        "kubelet_configuration": {
-            "clusterDNS": list(dns_addresses),
-            "clusterDomain": dns_domain,
-            "maxPods": max_pods,
-        },
-    }

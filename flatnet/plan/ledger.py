@@ -3,128 +3,151 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.allocations import Allocations
+from flatnet.plan.ledger_text import ledger_text, parse_ledger
 
-_HEADER = """---
-# Which node has which pod network. Written when the network is planned; keep it under version control.
-# An entry never moves. Entries of nodes that left stay under `removed`, so that a node that returns finds
-# its old network; delete one there to free its network.
-"""
+__all__ = ["Ledger", "ledger_text", "open_ledger", "parse_ledger"]
 
-
-class _TextLoader(yaml.SafeLoader):
-    """Reads every scalar as text (a node may be called `on` or `1e3`) and refuses a key that occurs twice.
-
-    Twice is what a careless merge of two branches leaves; plain YAML would silently drop one of the nodes.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
-        if twice:
-            raise yaml.YAMLError(f"{', '.join(twice)} is there twice")
-        return super().construct_mapping(node, deep=deep)
-
-
-# Without resolvers every plain scalar is text.
-_TextLoader.yaml_implicit_resolvers = {}
-
-
-def parse_ledger(text: str, name: str = "network_allocations.yml") -> Allocations:
-    """Return the allocations in the file's text. Raises only FlatnetError, for any other text."""
-    advice = "restore it from version control, or put it right by hand"
-    try:
-        loader = _TextLoader(text)
-        try:
-            data = loader.get_single_data()
-        finally:
-            loader.dispose()
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise FlatnetError(f"the allocations file {name} cannot be read: {error}; {advice}") from error
-    try:
-        return Allocations.from_mapping(None if data == "" else data)
-    except FlatnetError as error:
-        raise FlatnetError(f"the allocations file {name} is wrong: {error}\n{advice}") from error
-
-
-def ledger_text(allocations: Allocations) -> str:
-    """Return the file's text: sorted, one node a line, the same bytes for the same allocations."""
-    return _HEADER + yaml.safe_dump(allocations.to_mapping(), default_flow_style=None, width=1000)
+# A plan takes a second; who waits longer waits for something that will not end by itself.
+LOCK_SECONDS = 60.0
+_POLL_SECONDS = 0.05
 
 
 class Ledger:
     """The file while its lock is held: what it held, and a way to replace that."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file; an absent one is an empty ledger."""
+    def __init__(self, path: Path, locked: Path, locks: ExitStack) -> None:
+        """Read the file; an absent one is an empty ledger. `locked` is the directory that is locked."""
         self.path = path
-        try:
-            self.before = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            self.before = ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise FlatnetError(
-                f"the allocations file {path} cannot be read: {error}; make it readable"
-            ) from error
-        self.allocations = parse_ledger(self.before, str(path))
+        found = _read(path)
+        self.before = found or ""
+        self.allocations = Allocations() if found is None else parse_ledger(found, str(path))
+        self._locked = locked
+        self._locks = locks
 
     def text_after(self, allocations: Allocations) -> str:
         """Return the text to write; unchanged allocations keep the text as it is, comments included."""
-        if allocations.to_mapping() == self.allocations.to_mapping():
-            return self.before
-        return ledger_text(allocations)
+        return self.before if allocations == self.allocations else ledger_text(allocations)
 
     def write(self, text: str) -> bool:
-        """Replace the file atomically, keeping its mode. Returns False if there was nothing to do."""
+        """Replace the file atomically, keeping its mode. Returns False if there was nothing to do.
+
+        Raises FlatnetError when it cannot be written, or when it is not any more what was read: the lock
+        keeps other runs out, but not an editor or version control. The file is then left as it is.
+        """
         if text == self.before:
             return False
         try:
-            try:
-                mode = self.path.stat().st_mode & 0o7777
-            except FileNotFoundError:
-                mode = 0o644
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                    stream.flush()
-                    os.fchmod(stream.fileno(), mode)
-                    os.fsync(stream.fileno())
-                Path(temporary).replace(self.path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            if self._locked != self.path.parent:
+                # The directory is only made now that there is something for it. Whoever saw it appear may
+                # hold its lock.
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._locks.enter_context(_lock(self.path.parent, self.path))
+                self._locked = self.path.parent
+            if (_read(self.path) or "") != self.before:
+                raise FlatnetError(
+                    f"the allocations file {self.path} changed while the network was planned; plan again"
+                )
+            _replace(self.path, text)
         except OSError as error:
             raise FlatnetError(
-                f"the allocations file {self.path} cannot be written: {error}; make its directory writable"
-            ) from error
+                f"the allocations file {self.path} cannot be written: {error}; "
+                "make its directory writable, or choose another file"
+            ) from None
+        self.before = text
         return True
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlatnetError(
+            f"the allocations file {path} cannot be read: {error}; make it a readable text file"
+        ) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        mode = path.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        mode = 0o644
+    prefix = f".{path.name}."
+    # What a run that was killed left behind; nobody else writes while the lock is held.
+    for left in path.parent.glob(f"{prefix}*.new"):
+        left.unlink(missing_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
 def open_ledger(path: Path) -> Iterator[Ledger]:
     """Hold the lock and yield the ledger, so that two runs cannot give the same network to two nodes.
 
-    The lock is on the directory: a write replaces the file itself, and a lock file would end up in commits.
-    A symbolic link is followed, so that the link stays a link.
+    The lock is on the directory, or on the nearest one above that exists: a write replaces the file itself,
+    and a lock file would end up in commits. A symbolic link is followed, so that the link stays a link.
+    Nothing is made before Ledger.write.
     """
-    real = path.resolve()
     try:
-        directory = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY)
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise FlatnetError(
+            f"the allocations file {path} cannot be found: {error}; choose another file"
+        ) from None
+    directory = next(above for above in real.parents if above.is_dir())
+    with ExitStack() as locks:
+        locks.enter_context(_lock(directory, path))
+        yield Ledger(real, directory, locks)
+
+
+@contextmanager
+def _lock(directory: Path, path: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise FlatnetError(
-            f"the directory of the allocations file {path} cannot be opened: {error}; create it"
-        ) from error
+            f"the directory of the allocations file {path} cannot be opened: {error}; make it readable"
+        ) from None
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield Ledger(real)
+        _wait_for_lock(descriptor, path)
+        yield
     finally:
-        os.close(directory)
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, path: Path) -> None:
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise FlatnetError(
+                    f"the allocations file {path} is in use by another run for {LOCK_SECONDS:.0f} s; "
+                    "wait for that run, or end it"
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise FlatnetError(
+                f"the directory of the allocations file {path} cannot be locked: {error}; "
+                "keep the file on a file system with locks"
+            ) from None
+        else:
+            return

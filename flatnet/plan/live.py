@@ -1,8 +1,8 @@
-"""The rules about hosts as they are: their interfaces, routes, MTU and kernels, as preflight reported them.
+"""Hosts as they are, read from what preflight reported.
 
-Facts of a host: {hostname, interfaces: [{name, mtu, addresses: ["192.0.2.11/24"], kind}],
-routes: [{destination, gateway, device, protocol}], kernel_features: {vxlan: true}}. All keys are optional;
-what was not reported is not judged.
+Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"]}], routes: [{destination, gateway,
+device, protocol}], listening: [{address, port}], ip_local_port_range: [first, last], kernel_features: {vxlan:
+true}}. All keys are optional; what was not reported is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,21 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import Address, Family, Network, parse_interface
-from flatnet.plan.allocations import Entry
-from flatnet.plan.contract import Contract
+from flatnet.plan.addresses import Address, Network, parse_interface
 from flatnet.plan.findings import Findings
+from flatnet.plan.hosts import Host
 from flatnet.plan.rules import Resolved
-from flatnet.plan.settings import Host, Settings
-
-# The protocol number that marks routes of ours; node_state sets it.
-ROUTE_PROTOCOL = "157"
-# Bridges that carry the gateway of the node's own pods, and tunnels that lead to the other nodes' pods.
-_BRIDGES = frozenset({"cbr0", "cni0"})
-_TUNNELS = frozenset({"flannel.1"})
-# kube-proxy in ipvs mode puts every service address on this interface.
-_SERVICE_INTERFACE = "kube-ipvs0"
-_PROXY_FEATURES: Mapping[str, tuple[str, ...]] = {"ipvs": ("ip_vs",), "nftables": ("nftables",)}
+from flatnet.plan.settings import Settings
 
 DEFAULT_MTU = 1500
 
@@ -82,6 +72,29 @@ def routes_of(host: Host, findings: Findings) -> list[Route]:
     return read
 
 
+def listening_ports(host: Host, findings: Findings) -> set[int]:
+    """Return the ports on which something listens that other hosts can reach."""
+    ports = set()
+    for item in _items(host, "listening", findings):
+        port, address = item.get("port"), str(item.get("address"))
+        if not isinstance(port, int) or isinstance(port, bool):
+            _unreadable(host, "listening", f"{port!r} is not a port", findings)
+        elif not address.startswith("127.") and address != "::1":
+            ports.add(port)
+    return ports
+
+
+def ephemeral_ports(host: Host, findings: Findings) -> tuple[int, int] | None:
+    """Return (first, last) port that the host uses for its own connections; None when it did not say."""
+    value = (host.facts or {}).get("ip_local_port_range")
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or [type(port) for port in value] != [int, int]:
+        _unreadable(host, "ip_local_port_range", f"{value!r} is not a pair of ports", findings)
+        return None
+    return value[0], value[1]
+
+
 def _items(host: Host, key: str, findings: Findings) -> Iterator[Mapping[str, Any]]:
     listed = (host.facts or {}).get(key)
     if listed is None:
@@ -95,7 +108,7 @@ def _items(host: Host, key: str, findings: Findings) -> Iterator[Mapping[str, An
 
 def _unreadable(host: Host, what: str, error: object, findings: Findings) -> None:
     reason = str(error).partition("; ")[0]
-    findings.add("facts-format", f"{host.inventory_name}: facts, {what}", reason, "run preflight again")
+    findings.add("facts-format", f"facts, {what}", reason, "run preflight again", host.inventory_name)
 
 
 def resolve_mtu(settings: Settings, hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> int:
@@ -104,134 +117,45 @@ def resolve_mtu(settings: Settings, hosts: Sequence[Host], resolved: Resolved, f
     That interface is the one with the node's address, else the one with the default route. A setting above
     what a host has becomes a finding, and so does one outside 68 (RFC 791) to 65535.
     """
-    known: list[tuple[int, str, str]] = []
-    for host in hosts:
-        interfaces = interfaces_of(host, Findings())
-        wanted = set(resolved.addresses.get(host.inventory_name, {}).values())
-        names = {i.name for i in interfaces if wanted & {address for address, _ in i.addresses}}
-        if not names:
-            names = {r.device for r in routes_of(host, Findings()) if r.destination.prefix == 0}
-        known += [(i.mtu, host.inventory_name, i.name) for i in interfaces if i.name in names and i.mtu]
-    if settings.underlay_mtu is None:
-        return min(known)[0] if known else DEFAULT_MTU
-    value = f"underlay_mtu {settings.underlay_mtu}"
-    if not 68 <= settings.underlay_mtu <= 65535:
-        findings.add(
-            "underlay-mtu",
-            value,
-            "it is not from 68 to 65535",
-            "use the MTU of the hosts' network, often 1500",
-        )
-    if known and min(known)[0] < settings.underlay_mtu:
-        mtu, host_name, interface = min(known)
-        findings.add(
-            "underlay-mtu",
-            value,
-            f"{interface} of {host_name} carries {mtu} bytes only",
-            f"lower it to {mtu}, leave it out, or raise the MTU of that interface",
-        )
-    return settings.underlay_mtu
-
-
-def check_live(
-    hosts: Sequence[Host],
-    resolved: Resolved,
-    nodes: Mapping[str, Entry],
-    contract: Contract,
-    kube_proxy_mode: str,
-    findings: Findings,
-) -> None:
-    """Check hosts that have facts. `nodes` is node name -> its planned pod network per family."""
-    for host in hosts:
-        if host.facts is None:
-            continue
-        own = (
-            tuple(nodes.get(host.node_name, {}).values()) if contract.ipam == "plan" else tuple(resolved.pods)
-        )
-        interfaces = interfaces_of(host, findings)
-        _check_interfaces(host, interfaces, resolved, own, contract, findings)
-        _check_routes(host, resolved, own, contract, findings)
-        _check_features(host, contract, kube_proxy_mode, findings)
-
-
-def _check_interfaces(
-    host: Host,
-    interfaces: Sequence[Interface],
-    resolved: Resolved,
-    own: Sequence[Network],
-    contract: Contract,
-    findings: Findings,
-) -> None:
-    present = {address for interface in interfaces for address, _ in interface.addresses}
-    expected: dict[Family, Address] = resolved.addresses.get(host.inventory_name, {})
-    for address in expected.values():
-        if present and address not in present:
-            findings.add(
-                "node-address-elsewhere",
-                f"{host.inventory_name}: address {address}",
-                "no interface of the host has it, so the kubelet would refuse it",
-                "set node_address to an address of the host",
+    known = [mtu for host in hosts if host.facts for mtu in _known_mtus(host, resolved)]
+    setting = settings.underlay_mtu
+    if setting is None:
+        if not known:
+            return DEFAULT_MTU
+        least, most = min(known), max(known)
+        if least[0] < most[0]:
+            findings.warn(
+                "mtu-differs",
+                f"{least[2]} of {least[1]} carries {least[0]} bytes",
+                f"{most[2]} of {most[1]} carries {most[0]}, and all pods get what the smallest one leaves",
+                "set underlay_mtu, or give the hosts' interfaces one MTU",
             )
-    ours = _BRIDGES | _TUNNELS | set(contract.interfaces)
-    for interface in interfaces:
-        for address, network in interface.addresses:
-            if interface.name in ours and any(network.holds(address) for network in own):
-                continue
-            place = f"{host.inventory_name}: {interface.name} has {address}/{network.prefix}"
-            services = [] if interface.name == _SERVICE_INTERFACE else resolved.services
-            _check_free(place, network, resolved.pods, services, findings)
-
-
-def _check_routes(
-    host: Host, resolved: Resolved, own: Sequence[Network], contract: Contract, findings: Findings
-) -> None:
-    for route in routes_of(host, findings):
-        if route.destination.prefix == 0:
-            continue
-        in_own = any(network.contains(route.destination) for network in own)
-        in_pods = any(network.contains(route.destination) for network in resolved.pods)
-        if route.device in _BRIDGES and in_own:
-            continue
-        marked = (
-            route.protocol == ROUTE_PROTOCOL
-            or route.device in _TUNNELS
-            or route.device in contract.interfaces
-        )
-        if marked and in_pods:
-            continue
-        place = f"{host.inventory_name}: route to {route.destination} through {route.device}"
-        services = [] if route.device == _SERVICE_INTERFACE else resolved.services
-        _check_free(place, route.destination, resolved.pods, services, findings)
-
-
-def _check_free(
-    place: str, network: Network, pods: Sequence[Network], services: Sequence[Network], findings: Findings
-) -> None:
-    for name, ours in (("pod_cidrs", pods), ("service_cidrs", services)):
-        for mine in ours:
-            if mine.overlaps(network):
-                findings.add(
-                    "live-overlap",
-                    place,
-                    f"it overlaps {name} {mine}",
-                    f"move {name} to a free network, or remove this from the host if it is left over",
-                )
-
-
-def _check_features(host: Host, contract: Contract, kube_proxy_mode: str, findings: Findings) -> None:
-    features = (host.facts or {}).get("kernel_features")
-    if not isinstance(features, Mapping):
-        return
-    needed = [(name, f"backend {contract.name}") for name in contract.kernel_features]
-    needed += [
-        (name, f"kube_proxy_mode {kube_proxy_mode}") for name in _PROXY_FEATURES.get(kube_proxy_mode, ())
-    ]
-    for feature, user in needed:
-        # A feature that was not probed is not judged.
-        if features.get(feature, True) in (False, None):
+        return least[0]
+    value = f"underlay_mtu {setting}"
+    if not 68 <= setting <= 65535:
+        fix = "use the MTU of the hosts' network, often 1500"
+        findings.add("underlay-mtu", value, "it is not from 68 to 65535", fix)
+    for mtu, host_name, interface in known:
+        if mtu < setting:
             findings.add(
-                "kernel-feature",
-                f"{host.inventory_name}: kernel feature {feature}",
-                f"{user} needs it and the host's kernel has it not",
-                f"install or load the kernel module {feature}, or choose something that does without",
+                "underlay-mtu",
+                value,
+                f"{interface} carries {mtu} bytes only",
+                f"lower it to {min(known)[0]}, leave it out, or raise the MTU of that interface",
+                host_name,
             )
+    return setting
+
+
+def _known_mtus(host: Host, resolved: Resolved) -> list[tuple[int, str, str]]:
+    """Return (MTU, host, interface) of the interfaces that lead to the other nodes."""
+    interfaces = interfaces_of(host, Findings())
+    wanted = {
+        Address(family, values[host.inventory_name])
+        for family, values in resolved.addresses.items()
+        if host.inventory_name in values
+    }
+    names = {i.name for i in interfaces if wanted & {address for address, _ in i.addresses}}
+    if not names:
+        names = {r.device for r in routes_of(host, Findings()) if r.destination.prefix == 0}
+    return [(i.mtu, host.inventory_name, i.name) for i in interfaces if i.name in names and i.mtu]

@@ -1,23 +1,30 @@
-"""The planner: settings, hosts, a backend's contract and the allocations so far -> the plan."""
+"""Plan the network: settings, hosts, a backend's contract and the allocations so far give one plan. Pure."""
 
-import copy
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import WIDTH, Address, Family, Network, address_text, parse_network
-from flatnet.plan.allocations import Allocations, Entry, Request, allocate
+from flatnet.plan.addresses import Family, Network, parse_network
+from flatnet.plan.adopt import adopt_nodes
+from flatnet.plan.allocate import allocate
+from flatnet.plan.allocations import Allocations, Entry
+from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
 from flatnet.plan.contract import Contract
-from flatnet.plan.derive import apiserver_sans, cluster_flags, pod_mtu
+from flatnet.plan.derive import pod_mtu
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
-from flatnet.plan.live import check_live, resolve_mtu
-from flatnet.plan.rules import Resolved, resolve_settings
-from flatnet.plan.settings import Host, Settings, read_hosts
+from flatnet.plan.hosts import Host, read_hosts
+from flatnet.plan.immutable import check_deployed
+from flatnet.plan.live import resolve_mtu
+from flatnet.plan.live_rules import check_live, check_node_ports
+from flatnet.plan.request import Pool, Request
+from flatnet.plan.rules import Resolved, resolve_networks
+from flatnet.plan.service_rules import check_services, missing_sans
+from flatnet.plan.settings import Settings
 
 Plan = dict[str, Any]
-
-_GROUPS = ("etcd", "kube_control_plane", "kube_node")
 
 
 class Planned(NamedTuple):
@@ -38,44 +45,97 @@ def plan_network(
     return prepare_plan(settings, hosts, contract, allocations).plan
 
 
-def plan_from_data(settings: object, hosts: object, contract: object, allocations: object = None) -> Planned:
-    """Plan from plain data, as Ansible has it. Raises FlatnetError as plan_network does."""
-    findings = Findings()
-    read_settings = Settings.from_mapping(settings, findings)
-    read = read_hosts(hosts, findings)
-    findings.raise_if_any()
-    ledger = allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
-    return prepare_plan(read_settings, read, Contract.from_mapping(contract), ledger)
+def plan_from_data(
+    settings: object,
+    hosts: object,
+    contract: object,
+    allocations: object = None,
+    deployed: object = None,
+    existing_nodes: object = None,
+) -> Planned:
+    """Plan from plain data, as Ansible has it. Raises FlatnetError as plan_network does.
+
+    `deployed` is the plan that was provisioned last, `existing_nodes` are Node objects to adopt
+    (adopt_nodes).
+    """
+    with _without_collector():
+        findings = Findings()
+        read_settings = Settings.from_mapping(settings, findings)
+        read = read_hosts(hosts, findings)
+        findings.raise_if_any()
+        ledger = (
+            allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
+        )
+        wanted = Contract.from_mapping(contract)
+        return prepare_plan(read_settings, read, wanted, ledger, deployed, existing_nodes)
 
 
 def prepare_plan(
-    settings: Settings, hosts: Sequence[Host], contract: Contract, allocations: Allocations | None = None
+    settings: Settings,
+    hosts: Sequence[Host],
+    contract: Contract,
+    allocations: Allocations | None = None,
+    deployed: object = None,
+    existing_nodes: object = None,
 ) -> Planned:
     """Return the plan, the allocations to record and warnings. Raises FlatnetError as plan_network does."""
+    with _without_collector():
+        return _prepare(settings, hosts, contract, allocations or Allocations(), deployed, existing_nodes)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the search for cycles: a plan is a million objects without one, and walked over and over."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            if not gc.get_freeze_count():
+                # Old from the start: otherwise all are walked at once as soon as the search goes on.
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
+
+
+def _prepare(
+    settings: Settings,
+    hosts: Sequence[Host],
+    contract: Contract,
+    before: Allocations,
+    deployed: object,
+    existing_nodes: object,
+) -> Planned:
     findings = Findings()
-    before = allocations or Allocations()
     ordered = sorted(hosts, key=lambda host: host.inventory_name)
-    resolved = resolve_settings(settings, contract, findings)
+    resolved = resolve_networks(settings, contract, findings)
+    check_services(settings, resolved, contract, findings)
     resolve_hosts(ordered, resolved, findings)
     pins = _pins(ordered, resolved, findings)
+    nodes = [host for host in ordered if "kube_node" in host.groups]
+    known = _known_cluster(before, settings, findings)
+    if existing_nodes:
+        before = adopt_nodes(before, existing_nodes, [host.node_name for host in nodes], findings)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
-    sound = not findings.found or _pools_are_sound(findings)
+    sound = known and not any(finding.rule in _UNSOUND for finding in findings.found)
     after = before
     if contract.ipam == "plan" and sound:
-        nodes = frozenset(host.node_name for host in ordered if "kube_node" in host.groups)
-        pools = {
-            network.family: (network, prefix)
-            for network, prefix in zip(resolved.pods, resolved.node_prefixes, strict=True)
-        }
-        after = allocate(Request(pools, nodes, pins, settings.max_pods), before, findings)
+        after = allocate(_request(settings, nodes, pins, contract, resolved), before, findings)
+        after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
     underlay_mtu = resolve_mtu(settings, ordered, resolved, findings)
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
+    check_node_ports(settings, ordered, findings)
     if sound:
         check_live(ordered, resolved, after.nodes, contract, settings.kube_proxy_mode, findings)
+    _check_certificate(settings, ordered, resolved, findings)
+    plan: Plan = {}
+    if sound and not findings.found:
+        plan = assemble(settings, ordered, contract, resolved, after)
+        plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
+    if deployed:
+        check_deployed(deployed, plan or cluster_part(settings, resolved), settings.allowed_changes, findings)
     findings.raise_if_any()
-    entries = after.nodes if contract.ipam == "plan" else {}
-    plan = _assemble(settings, ordered, contract, resolved, entries)
-    plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
     return Planned(dict(sorted(plan.items())), after, findings.warnings())
 
 
@@ -86,43 +146,81 @@ _UNSOUND = frozenset(
         "family-twice",
         "node-prefix",
         "node-prefix-count",
+        "pod-prefix",
         "host-duplicate",
+        "adoption-format",
     }
 )
 
 
-def _pools_are_sound(findings: Findings) -> bool:
-    return not any(finding.rule in _UNSOUND for finding in findings.found)
+def _known_cluster(before: Allocations, settings: Settings, findings: Findings) -> bool:
+    """Tell whether the allocations may be this cluster's; those of another say nothing about its nodes."""
+    if before.cluster in ("", settings.cluster_name):
+        return True
+    findings.add(
+        "allocation-cluster",
+        f"cluster {before.cluster}",
+        f"the allocations belong to that cluster, and this one is {settings.cluster_name}",
+        f"give this cluster an allocations file of its own, or, if it was renamed, write cluster: "
+        f"{settings.cluster_name} into the file",
+    )
+    return False
+
+
+def _request(
+    settings: Settings,
+    nodes: Sequence[Host],
+    pins: Mapping[str, Entry],
+    contract: Contract,
+    resolved: Resolved,
+) -> Request:
+    families = resolved.families
+    return Request(
+        pools={
+            family: Pool(tuple(network for network in resolved.pods if network.family == family), prefix)
+            for family, prefix in resolved.node_prefixes.items()
+        },
+        nodes=[host.node_name for host in nodes],
+        pins=pins,
+        max_pods=settings.max_pods,
+        own_prefixes={
+            host.node_name: dict(zip(families, host.pod_prefixes, strict=True))
+            for host in nodes
+            if host.pod_prefixes
+        },
+        own_max_pods={host.node_name: host.max_pods for host in nodes if host.max_pods is not None},
+        avoid=[network for name, network in resolved.named() if name != "pod_cidrs"],
+        several=contract.several_pod_cidrs,
+    )
 
 
 def _pins(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> dict[str, Entry]:
     pins: dict[str, Entry] = {}
     for host in hosts:
-        entry: Entry = {}
+        if not host.pod_cidr_pins:
+            continue
+        name = host.inventory_name
+        entry: dict[Family, Network] = {}
         for text in host.pod_cidr_pins:
-            place = f"{host.inventory_name}: pod_cidr {text!r}"
+            value = f"pod_cidr {text!r}"
             try:
                 network = parse_network(text)
             except FlatnetError as error:
-                findings.add("pin-format", place, *split_error(error, text))
+                findings.add("pin-format", value, *split_error(error, text), name)
                 continue
             if network.family in entry:
-                findings.add(
-                    "pin-format", place, f"it is a second {network.family} pin", "give one per family"
-                )
+                reason = f"it is a second {network.family} pin"
+                findings.add("pin-format", value, reason, "give one per family", name)
             elif resolved.pods and network.family not in resolved.families:
-                findings.add("pin-format", place, f"there are no {network.family} pods", "remove the pin")
+                findings.add(
+                    "pin-format", value, f"there are no {network.family} pods", "remove the pin", name
+                )
             else:
                 entry[network.family] = network
         if entry and "kube_node" in host.groups:
             pins[host.node_name] = entry
         elif entry:
-            findings.warn(
-                "pin-unused",
-                f"{host.inventory_name}: pod_cidr",
-                "the host is not in kube_node",
-                "remove the pin",
-            )
+            findings.warn("pin-unused", "pod_cidr", "the host is not in kube_node", "remove the pin", name)
     return pins
 
 
@@ -137,104 +235,21 @@ def _mtu(underlay_mtu: int, contract: Contract, resolved: Resolved, findings: Fi
         return underlay_mtu
 
 
-def _assemble(
-    settings: Settings,
-    hosts: Sequence[Host],
-    contract: Contract,
-    resolved: Resolved,
-    entries: Mapping[str, Entry],
-) -> Plan:
-    families = resolved.families
-    texts = {
-        host.inventory_name: [str(resolved.addresses[host.inventory_name][family]) for family in families]
-        for host in hosts
-    }
-    masters = [host for host in hosts if "kube_control_plane" in host.groups]
-    services = [str(network) for network in resolved.services]
-    pods = [str(network) for network in resolved.pods]
-    dns = [str(address) for address in resolved.dns]
-    return {
-        "cluster_name": settings.cluster_name,
-        "families": list(families),
-        "dns_domain": settings.dns_domain,
-        "pod_cidrs": pods,
-        "service_cidrs": services,
-        "node_prefixes": list(resolved.node_prefixes),
-        "first_service_addresses": [network.nth_address(1) for network in resolved.services],
-        "dns_addresses": dns,
-        "node_port_range": settings.node_port_range,
-        "backend": copy.deepcopy(dict(contract.data)),
-        "kube_proxy_mode": settings.kube_proxy_mode,
-        "apiserver_sans": apiserver_sans(
-            settings.dns_domain,
-            services,
-            [host.node_name for host in masters],
-            [address for host in masters for address in texts[host.inventory_name]],
-            settings.extra_apiserver_sans,
-        ),
-        "nodes": _nodes(hosts, contract, resolved, entries, texts),
-        "masquerade": {"pod_cidrs": list(pods), "not_to": [*pods, *_host_networks(resolved)]},
-        **cluster_flags(
-            resolved.pods,
-            resolved.services,
-            resolved.node_prefixes,
-            settings.node_port_range,
-            dns,
-            settings.dns_domain,
-            settings.kube_proxy_mode,
-            settings.max_pods,
-        ),
-    }
-
-
-def _host_networks(resolved: Resolved) -> list[str]:
-    """Return every node address as a network of one, in the order of the families, then by number."""
-    order = {family: index for index, family in enumerate(resolved.families)}
-    every: set[Address] = {address for found in resolved.addresses.values() for address in found.values()}
-    ordered = sorted(every, key=lambda address: (order[address.family], address.value))
-    return [f"{address}/{WIDTH[address.family]}" for address in ordered]
-
-
-def _nodes(
-    hosts: Sequence[Host],
-    contract: Contract,
-    resolved: Resolved,
-    entries: Mapping[str, Entry],
-    texts: Mapping[str, list[str]],
-) -> dict[str, Any]:
-    families = resolved.families
-    routes = _routes(hosts, resolved, entries) if contract.routes == "plan" else []
-    nodes: dict[str, Any] = {}
-    for host in hosts:
-        entry = entries.get(host.node_name, {})
-        networks = [entry[family] for family in families if family in entry]
-        # An etcd-only host is no node of the pod network; a control plane host reaches webhooks in pods.
-        routed = "kube_node" in host.groups or "kube_control_plane" in host.groups
-        nodes[host.inventory_name] = {
-            "name": host.node_name,
-            "groups": [group for group in _GROUPS if group in host.groups],
-            "addresses": list(texts[host.inventory_name]),
-            "pod_cidrs": [str(network) for network in networks],
-            "pod_gateways": [network.nth_address(1) for network in networks],
-            "tunnel_addresses": [network.nth_address(0) for network in networks],
-            # The route objects are shared between the nodes: n nodes have n² routes.
-            "routes": [route for owner, route in routes if owner != host.node_name] if routed else [],
-        }
-    return nodes
-
-
-def _routes(
-    hosts: Sequence[Host], resolved: Resolved, entries: Mapping[str, Entry]
-) -> list[tuple[str, dict[str, str]]]:
-    """Return (owner, route to the owner's pods) in the order of the families, then by destination."""
-    found: list[tuple[tuple[int, Network], str, dict[str, str]]] = []
-    order: dict[Family, int] = {family: index for index, family in enumerate(resolved.families)}
-    for host in hosts:
-        if "kube_node" not in host.groups:
-            continue
-        for family, network in entries.get(host.node_name, {}).items():
-            if family in order:
-                gateway = address_text(family, resolved.addresses[host.inventory_name][family].value)
-                route = {"destination": str(network), "gateway": gateway}
-                found.append(((order[family], network), host.node_name, route))
-    return [(owner, route) for _, owner, route in sorted(found, key=lambda item: item[0])]
+def _check_certificate(
+    settings: Settings, hosts: Sequence[Host], resolved: Resolved, findings: Findings
+) -> None:
+    if not settings.apiserver_certificate_sans:
+        return
+    try:
+        wanted = wanted_sans(settings, hosts, resolved)
+    except FlatnetError:
+        # The service network is too small for an address; that is a finding of its own.
+        return
+    missing = missing_sans(settings.apiserver_certificate_sans, wanted)
+    if missing:
+        findings.add(
+            "apiserver-san-missing",
+            f"apiserver_certificate_sans without {', '.join(missing)}",
+            "clients that use these names and addresses would refuse the API server",
+            "issue the certificate again with them",
+        )

@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from flatnet.plan.routes import is_routed
+
 WIDTH = 120
 
 
@@ -30,9 +32,11 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
         cluster.add_row(label, value if isinstance(value, str) else ", ".join(value))
     columns = ("Host", "Node", "Groups", "Addresses", "Pods", "Gateways", "Routes")
     nodes = Table(*columns, box=SIMPLE_HEAD)
+    total = sum(len(node["pod_cidrs"]) for node in plan["nodes"].values())
     for name, node in sorted(plan["nodes"].items()):
         listed = [", ".join(node[key]) for key in ("groups", "addresses", "pod_cidrs", "pod_gateways")]
-        nodes.add_row(name, node["name"], *listed, str(len(node["routes"])))
+        routed = plan["backend"]["routes"] == "plan" and is_routed(node)
+        nodes.add_row(name, node["name"], *listed, str(total - len(node["pod_cidrs"]) if routed else 0))
     for table in (cluster, nodes):
         for column in table.columns:
             column.overflow = "fold"

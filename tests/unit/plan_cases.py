@@ -76,12 +76,16 @@ def prepare(
     some: list[Host] | None = None,
     contract: dict[str, Any] | None = None,
     allocations: Mapping[str, object] | None = None,
+    deployed: object = None,
+    existing_nodes: object = None,
 ) -> Planned:
     return prepare_plan(
         settings or Settings(),
         HOSTS if some is None else some,
         Contract.from_mapping(contract or KUBENET),
         Allocations.from_mapping(allocations),
+        deployed,
+        existing_nodes,
     )
 
 
@@ -90,10 +94,12 @@ def findings(
     some: list[Host] | None = None,
     contract: dict[str, Any] | None = None,
     allocations: Mapping[str, object] | None = None,
+    deployed: object = None,
+    existing_nodes: object = None,
 ) -> list[str]:
     """Return the lines of findings that refuse the plan; fails when it is not refused."""
     with pytest.raises(FlatnetError) as caught:
-        prepare(settings, some, contract, allocations)
+        prepare(settings, some, contract, allocations, deployed, existing_nodes)
     return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
 
 

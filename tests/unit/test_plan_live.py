@@ -91,7 +91,11 @@ def test_interfaces_that_the_contract_names_are_ours_within_the_plan() -> None:
     contract = KUBENET | {"ipam": "backend", "interfaces": ["weave"]}
     some = live([interface("weave", "10.200.64.0/16")], [route("10.200.0.0/16", "weave")])
     assert prepare(some=some, contract=contract).warnings == []
-    assert len(findings(some=some, contract=contract | {"interfaces": []})) == 2
+    assert findings(some=some, contract=contract | {"interfaces": []}) == [
+        "[live-overlap] node-a: route to 10.200.0.0/16 through weave; node-a: weave has 10.200.64.0/16: "
+        "it overlaps pod_cidrs 10.200.0.0/16. Fix: move pod_cidrs to a free network, "
+        "or remove this from the host if it is left over."
+    ]
 
 
 def test_an_address_that_no_interface_has_is_refused() -> None:
@@ -148,7 +152,7 @@ def test_the_default_route_tells_the_interface_when_no_address_does() -> None:
 def test_a_setting_above_what_a_host_carries_is_refused_and_one_below_is_kept() -> None:
     some = [with_facts(HOSTS[0], **facts_with_mtu("192.0.2.11/24", 1400))]
     assert findings(Settings(underlay_mtu=1500), some) == [
-        "[underlay-mtu] underlay_mtu 1500: eth0 of node-a carries 1400 bytes only. "
+        "[underlay-mtu] node-a: underlay_mtu 1500: eth0 carries 1400 bytes only. "
         "Fix: lower it to 1400, leave it out, or raise the MTU of that interface."
     ]
     assert [prepare(Settings(underlay_mtu=mtu), some).plan["underlay_mtu"] for mtu in (1300, 1400)] == [

@@ -30,7 +30,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"service_cidrs": ("192.0.2.8/29",), "dns_addresses": ("192.0.2.10",)},
-        "[network-overlap] node-a: address '192.0.2.11': it is inside service_cidrs 192.0.2.8/29. "
+        "[network-overlap] node-a: address '192.0.2.11'; node-b: address '192.0.2.12'; "
+        "node-c: address '192.0.2.13': it is inside service_cidrs 192.0.2.8/29. "
         "Fix: move service_cidrs to a free network.",
     ),
     (
@@ -43,8 +44,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"pod_cidrs": ("10.200.0.0/16", "10.201.0.0/16")},
-        "[family-twice] pod_cidrs 10.200.0.0/16, 10.201.0.0/16: a family has two networks. "
-        "Fix: give one per family.",
+        "[family-twice] pod_cidrs 10.200.0.0/16, 10.201.0.0/16: a family has two networks, "
+        "and backend kubenet carries one per family. "
+        "Fix: give one per family, or use a backend that carries several.",
     ),
     (
         {"service_cidrs": ("2001:db8:32::/112",)},
@@ -59,23 +61,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"node_prefixes": (24, 64)},
-        "[node-prefix-count] node_prefixes 24, 64: there are 2 for 1 pod networks. "
-        "Fix: give one per pod network, in the same order.",
+        "[node-prefix-count] node_prefixes 24, 64: there are 2 for the families ipv4. "
+        "Fix: give one per family, in the order of pod_cidrs.",
     ),
     (
         {"node_prefixes": (26,)},
         "[max-pods] max_pods 110: a /26 network addresses 61 pods. "
-        "Fix: lower max_pods to 61 or set node_prefixes to 25.",
+        "Fix: lower max_pods to 61 or set node_prefixes to 25, or to 24 for the usual two addresses per pod.",
     ),
     (
         {"node_prefixes": (32,)},
-        "[max-pods] max_pods 110: a /32 network addresses 0 pods. Fix: set node_prefixes to 25.",
+        "[max-pods] max_pods 110: a /32 network addresses 0 pods. "
+        "Fix: set node_prefixes to 25, or to 24 for the usual two addresses per pod.",
     ),
     ({"max_pods": 0}, "[max-pods] max_pods 0: it is below 1. Fix: use 110, the kubelet's default."),
     (
         {"service_cidrs": ("10.32.0.0/30",), "dns_addresses": ("10.32.0.2",)},
-        "[service-network-small] service_cidrs 10.32.0.0/30: it holds 4 addresses, the API server wants 8. "
-        "Fix: use a prefix length of 29 or less.",
+        "[service-network-size] service_cidrs 10.32.0.0/30: kube-apiserver v1.36.3 gives out no address of a "
+        "network smaller than /29. Fix: use a prefix length from 2 to 29.",
     ),
     (
         {"service_cidrs": ("10.32.0.0/29",)},
@@ -145,7 +148,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"extra_apiserver_sans": ("192.0.2.300",)},
         "[apiserver-san] extra_apiserver_sans '192.0.2.300': it is neither an address nor a lower-case "
         "DNS name. "
-        "Fix: use a name like api.example.com or an address.",
+        "Fix: use a name like api.example.com or an address, without a port.",
     ),
     (
         {"underlay_mtu": 600000},
@@ -167,8 +170,8 @@ def test_a_setting_that_cannot_work_is_refused_by_its_rule_alone(changed: dict[s
 
 
 ACCEPTED: list[dict[str, Any]] = [
-    {"node_prefixes": (25,), "max_pods": 125},
-    {"excluded_cidrs": ("192.0.2.0/24", "10.201.0.0/16")},
+    {"node_prefixes": (25,), "max_pods": 62},
+    {"excluded_cidrs": ("198.51.100.0/24", "10.201.0.0/16")},
     {"host_cidrs": ("192.0.2.0/24",)},
     {"service_cidrs": ("10.32.0.0/29",), "dns_addresses": ("10.32.0.2",)},
     {"dns_addresses": ("10.32.0.254",)},

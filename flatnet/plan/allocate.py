@@ -1,0 +1,152 @@
+"""Give every node a pod network: entries stay, pins win, who returns gets back what it had."""
+
+from collections.abc import Mapping, Sequence
+
+from flatnet.plan.addresses import WIDTH, Family, Network
+from flatnet.plan.allocations import Allocations, Entry
+from flatnet.plan.conflicts import check_held, drop_tombstones_under_pins
+from flatnet.plan.findings import Findings
+from flatnet.plan.pool import Full, Range, free_networks, full_pool, is_touched, merged_ranges
+from flatnet.plan.request import Request
+from flatnet.plan.rules import check_pods
+
+_NOTHING: Entry = {}
+
+
+def allocate(request: Request, before: Allocations, findings: Findings) -> Allocations:
+    """Return the allocations after every requested node has one network per pool.
+
+    Pins win; an entry that is there stays; a node that returns gets its old networks; new nodes, the largest
+    networks first and then in the order of the names, get the lowest free network. Networks that are kept for
+    nodes that left are given to others only when nothing else is free, which is a warning. Conflicts and full
+    pools become findings.
+    """
+    nodes: dict[str, Entry] = {name: before.nodes.get(name, _NOTHING) for name in sorted(request.nodes)}
+    removed = {name: entry for name, entry in before.removed.items() if name not in nodes}
+    removed |= {name: entry for name, entry in before.nodes.items() if name not in nodes}
+    pins = {name: request.pins[name] for name in sorted(request.pins) if name in nodes}
+    for name, pinned in pins.items():
+        for network in pinned.values():
+            _warn_move(name, network, nodes[name], findings)
+        nodes[name] = {**nodes[name], **pinned}
+    drop_tombstones_under_pins(removed, pins, findings)
+    returning = {name: before.removed[name] for name in nodes if name in before.removed}
+    for family in request.pools:
+        _allocate_family(family, request, nodes, removed, returning, findings)
+    return Allocations(nodes, dict(sorted(removed.items())), pins, before.cluster)
+
+
+def _warn_move(name: str, network: Network, entry: Entry, findings: Findings) -> None:
+    old = entry.get(network.family)
+    if old and old != network:
+        findings.warn(
+            "pin-moves-node",
+            f"pod_cidr {network} in place of {old}",
+            "Node.spec.podCIDRs is immutable",
+            "drain and delete the Node object before this is applied, or pin what it has",
+            name,
+        )
+
+
+def _allocate_family(
+    family: Family,
+    request: Request,
+    nodes: dict[str, Entry],
+    removed: dict[str, Entry],
+    returning: Mapping[str, Entry],
+    findings: Findings,
+) -> None:
+    pools = request.pools[family].networks
+    held = _ranges(family, nodes)
+    _return_old(family, pools, nodes, returning, held)
+    check_held(family, request, nodes, removed, findings)
+    kept = _ranges(family, removed)
+    waiting: dict[int, list[str]] = {}
+    for name, entry in nodes.items():
+        if family not in entry:
+            waiting.setdefault(request.prefix_of(name, family), []).append(name)
+    for prefix, names in sorted(waiting.items()):
+        # Without a gap first; what is kept for nodes that left only when that is not enough.
+        found = free_networks(pools, prefix, merged_ranges([*held, *kept]), len(names))
+        held += map(_range, found)
+        if len(found) < len(names) and kept:
+            reused = free_networks(pools, prefix, merged_ranges(held), len(names) - len(found))
+            held += map(_range, reused)
+            found += reused
+            _drop_reused(family, reused, removed, findings)
+            kept = _ranges(family, removed)
+        for name, network in zip(names, found, strict=False):
+            nodes[name] = {**nodes[name], family: network}
+            if name in request.own_max_pods or name in request.own_prefixes:
+                most = request.own_max_pods.get(name, request.max_pods)
+                check_pods(family, prefix, most, "pod_prefix", name, findings)
+        if len(found) < len(names):
+            holders = sum(family in entry for entry in nodes.values()) - len(found)
+            full = Full(
+                pools,
+                prefix,
+                merged_ranges([*held[: len(held) - len(found)], *kept]),
+                holders,
+                names,
+                len(found),
+                request.max_pods,
+                request.avoid,
+                request.several,
+            )
+            findings.add("pod-network-full", *full_pool(full))
+
+
+def _range(network: Network) -> Range:
+    return network[1], network.last
+
+
+def _ranges(family: Family, entries: Mapping[str, Entry]) -> list[Range]:
+    sizes = [(1 << (WIDTH[family] - prefix)) - 1 for prefix in range(WIDTH[family] + 1)]
+    return [
+        (network[1], network[1] + sizes[network[2]])
+        for entry in entries.values()
+        if (network := entry.get(family)) is not None
+    ]
+
+
+def _return_old(
+    family: Family,
+    pools: Sequence[Network],
+    nodes: dict[str, Entry],
+    returning: Mapping[str, Entry],
+    held: list[Range],
+) -> None:
+    """Give returning nodes their old networks, unless a pin or the settings took them meanwhile."""
+    if not returning:
+        return
+    merged = merged_ranges(held)
+    for name, old in sorted(returning.items()):
+        network = old.get(family)
+        if network is None or family in nodes[name] or not any(pool.contains(network) for pool in pools):
+            continue
+        if not is_touched(merged, *_range(network)):
+            nodes[name] = {**nodes[name], family: network}
+            held.append(_range(network))
+
+
+def _drop_reused(
+    family: Family, reused: Sequence[Network], removed: dict[str, Entry], findings: Findings
+) -> None:
+    """Forget what was kept for nodes that left and is another node's now."""
+    merged = merged_ranges(map(_range, reused))
+    for gone, entry in list(removed.items()):
+        network = entry.get(family)
+        if network is None or not is_touched(merged, *_range(network)):
+            continue
+        rest = {other: kept for other, kept in entry.items() if other != family}
+        if rest:
+            removed[gone] = rest
+        else:
+            del removed[gone]
+        findings.warn(
+            "tombstone-reused",
+            f"kept {network}",
+            "the pod networks are otherwise full, so that another node got what was kept in case it returns",
+            "widen pod_cidrs to keep room for nodes that return",
+            gone,
+        )

@@ -1,0 +1,137 @@
+"""Free room in pod networks: a sweep over sorted ranges, never over the networks that could be there."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from flatnet.plan.addresses import WIDTH, Network, pod_capacity
+
+Range = tuple[int, int]
+"""First and last address, as integers."""
+
+
+def merged_ranges(ranges: Iterable[Range]) -> list[Range]:
+    """Return the same addresses as few sorted ranges with gaps between them."""
+    merged: list[Range] = []
+    start, end = -2, -2
+    for first, last in sorted(ranges):
+        if first > end + 1:
+            if end >= 0:
+                merged.append((start, end))
+            start, end = first, last
+        elif last > end:
+            end = last
+    if end >= 0:
+        merged.append((start, end))
+    return merged
+
+
+def is_touched(merged: Sequence[Range], first: int, last: int) -> bool:
+    """Tell whether any of the merged ranges has an address from first to last."""
+    index = bisect_left(merged, (last + 1,))
+    return index > 0 and merged[index - 1][1] >= first
+
+
+def _gaps(pool: Network, taken: Sequence[Range]) -> Iterator[Range]:
+    """Yield the ranges of the pool that are not taken; an empty one may be among them."""
+    start, end = pool.first, pool.last
+    index = max(0, bisect_left(taken, (start,)) - 1)
+    while start <= end:
+        if index == len(taken) or taken[index][0] > end:
+            yield start, end
+            return
+        if taken[index][1] >= start:
+            yield start, taken[index][0] - 1
+            start = taken[index][1] + 1
+        index += 1
+
+
+def free_networks(pools: Iterable[Network], prefix: int, taken: Sequence[Range], count: int) -> list[Network]:
+    """Return at most count free networks, the lowest of the first pool first. `taken` are merged ranges."""
+    free: list[Network] = []
+    for pool in pools:
+        family = pool.family
+        step = 1 << (WIDTH[family] - prefix)
+        for first, last in _gaps(pool, taken):
+            wanted = count - len(free)
+            if wanted <= 0:
+                return free
+            aligned = -(-first // step) * step
+            room = min(wanted, max(0, (last + 1 - aligned) // step))
+            free += [Network(family, start, prefix) for start in range(aligned, aligned + room * step, step)]
+    return free
+
+
+def count_networks(pools: Iterable[Network], prefix: int, taken: Sequence[Range] = ()) -> int:
+    """Return how many networks of the prefix length are free in the pools. `taken` are merged ranges."""
+    count = 0
+    for pool in pools:
+        step = 1 << (WIDTH[pool.family] - prefix)
+        for first, last in _gaps(pool, taken):
+            count += max(0, (last + 1 + first // -step * step) // step)
+    return count
+
+
+class Full(NamedTuple):
+    """A family whose pod networks have no room for everybody."""
+
+    pools: Sequence[Network]
+    prefix: int
+    """What the nodes without a network want."""
+    taken: Sequence[Range]
+    """Merged ranges of the nodes that have one."""
+    holders: int
+    """How many nodes have one."""
+    waiting: Sequence[str]
+    placed: int
+    """How many of the waiting found room, the first ones."""
+    max_pods: int
+    avoid: Sequence[Network]
+    """What a pod network must not cover."""
+    several: bool
+    """Whether the backend carries several pod networks of a family."""
+
+
+def full_pool(full: Full) -> tuple[str, str, str]:
+    """Return (value, reason, fix) of a finding; every fix offered has been tried on these allocations."""
+    pools, prefix = full.pools, full.prefix
+    family, width = pools[0].family, WIDTH[pools[0].family]
+    needed = len(full.waiting)
+    fixes = []
+    wide = _wider(full)
+    if wide:
+        holds = 1 << (prefix - wide.prefix)
+        fixes.append(f"widen pod_cidrs to a /{wide.prefix} (holds {holds} nodes)")
+    if full.several:
+        fixes.append("add another network to pod_cidrs")
+    for narrow in range(prefix + 1, width + 1):
+        pods = pod_capacity(Network(family, 0, narrow))
+        if pods and len(free_networks(pools, narrow, full.taken, needed)) == needed:
+            also = "" if pods >= full.max_pods else f" and max_pods to at most {pods}"
+            fixes.append(f"set node_prefixes to {narrow}{also}")
+            break
+    holds = count_networks(pools, prefix)
+    without = full.waiting[full.placed :]
+    some = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
+    subject = "it holds" if len(pools) == 1 else "they hold"
+    reason = (
+        f"{subject} {holds} /{prefix} networks, {full.holders} taken by nodes, {needed} more needed; "
+        f"none is left for {some}"
+    )
+    value = f"pod_cidrs {', '.join(map(str, pools))}"
+    return value, reason, ", or ".join(fixes) or "shrink the cluster"
+
+
+def _wider(full: Full) -> Network | None:
+    """Return the smallest network around the last pool that has room for all and touches nothing else."""
+    pool, width = full.pools[-1], WIDTH[full.pools[-1].family]
+    others = full.pools[:-1]
+    for prefix in range(pool.prefix - 1, -1, -1):
+        shift = width - prefix
+        wide = Network(pool.family, pool.first >> shift << shift, prefix)
+        if any(wide.overlaps(other) for other in (*others, *full.avoid)):
+            return None
+        needed = len(full.waiting)
+        if len(free_networks([*others, wide], full.prefix, full.taken, needed)) == needed:
+            return wide
+    return None

@@ -1,0 +1,36 @@
+"""What to allocate: the pools of a cluster, its nodes, and what single nodes want."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flatnet.plan.addresses import Family, Network
+from flatnet.plan.allocations import Entry
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pod networks of one family, and the prefix length of a node's network unless it has its own."""
+
+    networks: tuple[Network, ...]
+    prefix: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to allocate: pools by family in their order, the nodes with their pins and own sizes."""
+
+    pools: Mapping[Family, Pool]
+    nodes: Sequence[str]
+    pins: Mapping[str, Entry] = field(default_factory=dict)
+    max_pods: int = 110
+    own_prefixes: Mapping[str, Mapping[Family, int]] = field(default_factory=dict)
+    own_max_pods: Mapping[str, int] = field(default_factory=dict)
+    avoid: Sequence[Network] = ()
+    """Networks that a wider pod network must not cover, when one is proposed."""
+    several: bool = False
+    """Whether a further pod network may be proposed."""
+
+    def prefix_of(self, name: str, family: Family) -> int:
+        """Return the prefix length that the node wants."""
+        own = self.own_prefixes.get(name)
+        return self.pools[family].prefix if own is None else own.get(family, self.pools[family].prefix)

@@ -1,0 +1,38 @@
+"""Routes between the nodes. n nodes have n² of them, so the plan holds none: each node's are derived."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatnet.errors import FlatnetError
+from flatnet.plan.addresses import Network, parse_network
+
+# Who reaches pods: nodes, and control-plane hosts, whose API server calls webhooks in pods.
+ROUTED_GROUPS = ("kube_node", "kube_control_plane")
+
+
+def is_routed(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node of the plan has routes to the others' pods."""
+    return any(group in node["groups"] for group in ROUTED_GROUPS)
+
+
+def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
+    """Return the routes of one host of the plan: {destination, gateway} to the pods of every other node.
+
+    They are in the order of the families, then by destination. `node` is the inventory name. Hosts of etcd
+    alone have none, and nobody has any where the backend makes the routes. Raises FlatnetError for a host
+    that is not in the plan.
+    """
+    planned = plan["nodes"].get(node)
+    if planned is None:
+        raise FlatnetError(f"there is no host {node!r} in the plan; plan again with the present inventory")
+    if plan["backend"]["routes"] != "plan" or not is_routed(planned):
+        return []
+    order = {str(family): index for index, family in enumerate(plan["families"])}
+    found: list[tuple[int, Network, str, str]] = []
+    for name, other in plan["nodes"].items():
+        if name != node:
+            # Both lists have one entry per family, in the same order.
+            for destination, gateway in zip(other["pod_cidrs"], other["addresses"], strict=False):
+                network = parse_network(destination)
+                found.append((order[network.family], network, destination, gateway))
+    return [{"destination": destination, "gateway": gateway} for _, _, destination, gateway in sorted(found)]

@@ -1,0 +1,213 @@
+"""The rules about services, names, ports and the backend's abilities. Each adds findings."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from flatnet.errors import FlatnetError
+from flatnet.plan.addresses import Address, Family, Network, parse_address
+from flatnet.plan.contract import Contract
+from flatnet.plan.derive import DNS_INDEX
+from flatnet.plan.findings import Findings, split_error
+from flatnet.plan.limits import ASKED, DAEMON_PORTS, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
+from flatnet.plan.names import is_cluster_name, is_domain_name, is_san
+from flatnet.plan.rules import Resolved
+from flatnet.plan.settings import KUBE_PROXY_MODES, Settings
+
+_PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
+
+
+def check_services(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
+    """Check everything in the settings that is not a pod network, and resolve the DNS addresses."""
+    for name, networks, limits in (
+        ("service_cidrs", resolved.services, SERVICE_PREFIXES),
+        ("extra_service_cidrs", resolved.extra_services, EXTRA_SERVICE_PREFIXES),
+    ):
+        _check_sizes(name, networks, limits, findings)
+    _resolve_dns(settings, resolved, findings)
+    _check_names(settings, findings)
+    _check_endpoints(settings, resolved, findings)
+    _check_ports(settings, contract, findings)
+    _check_backend(settings, contract, findings)
+
+
+def _check_sizes(
+    name: str, networks: Sequence[Network], limits: Mapping[Family, tuple[int, int]], findings: Findings
+) -> None:
+    for network in networks:
+        shortest, longest = limits[network.family]
+        if shortest <= network.prefix <= longest:
+            continue
+        large = network.prefix < shortest
+        findings.add(
+            "service-network-size",
+            f"{name} {network}",
+            f"{ASKED} gives out no address of a network {'larger' if large else 'smaller'} than "
+            f"/{shortest if large else longest}",
+            f"use a prefix length from {shortest} to {longest}",
+        )
+
+
+def _resolve_dns(settings: Settings, resolved: Resolved, findings: Findings) -> None:
+    if not settings.dns_addresses:
+        for network in resolved.services:
+            if network.size <= DNS_INDEX + 1:
+                findings.add(
+                    "dns-address",
+                    f"service_cidrs {network}",
+                    "it has no tenth address for DNS",
+                    "set dns_addresses or use a larger network",
+                )
+            else:
+                resolved.dns.append(Address(network.family, network.first + DNS_INDEX))
+        return
+    for text in settings.dns_addresses:
+        try:
+            address = parse_address(text)
+        except FlatnetError as error:
+            findings.add("dns-address", f"dns_addresses {text!r}", *split_error(error, text))
+            continue
+        _check_dns(address, resolved, findings)
+        resolved.dns.append(address)
+    order = {network.family: index for index, network in enumerate(resolved.services)}
+    resolved.dns.sort(key=lambda address: order.get(address.family, len(order)))
+    listed = ", ".join(map(str, resolved.dns))
+    if len({address.family for address in resolved.dns}) < len(resolved.dns):
+        findings.add(
+            "dns-address", f"dns_addresses {listed}", "a family has two", "give one per service network"
+        )
+
+
+def _check_dns(address: Address, resolved: Resolved, findings: Findings) -> None:
+    value = f"dns_addresses {address}"
+    networks = [network for network in resolved.services if network.holds(address)]
+    if resolved.services and not networks:
+        listed = ", ".join(map(str, resolved.services))
+        findings.add("dns-address", value, f"it is outside {listed}", "use an address inside")
+    for network in networks:
+        reserved = {
+            network.first: "the network's own address",
+            network.first + 1: "the Service kubernetes's address",
+        }
+        if network.family == "ipv4":
+            reserved[network.last] = "the broadcast address"
+        if address.value in reserved:
+            free = network.nth_address(min(DNS_INDEX, network.size - 2))
+            findings.add("dns-address", value, f"it is {reserved[address.value]} of {network}", f"use {free}")
+
+
+def _check_names(settings: Settings, findings: Findings) -> None:
+    if not is_cluster_name(settings.cluster_name):
+        findings.add(
+            "cluster-name",
+            f"cluster_name {settings.cluster_name!r}",
+            "it is not 1 to 63 letters, digits, '-', '_' and '.'",
+            "use a name like kubernetes",
+        )
+    if not is_domain_name(settings.dns_domain):
+        findings.add(
+            "dns-domain",
+            f"dns_domain {settings.dns_domain!r}",
+            "it is not a lower-case DNS name",
+            "use a name like cluster.local",
+        )
+    for rule, name, texts in (
+        ("apiserver-san", "extra_apiserver_sans", settings.extra_apiserver_sans),
+        ("apiserver-san", "apiserver_certificate_sans", settings.apiserver_certificate_sans),
+        ("apiserver-endpoint", "apiserver_endpoints", settings.apiserver_endpoints),
+    ):
+        for text in texts:
+            if _address_of(text) is None and not is_san(text):
+                findings.add(
+                    rule,
+                    f"{name} {text!r}",
+                    "it is neither an address nor a lower-case DNS name",
+                    "use a name like api.example.com or an address, without a port",
+                )
+
+
+def _check_endpoints(settings: Settings, resolved: Resolved, findings: Findings) -> None:
+    for text in settings.apiserver_endpoints:
+        address = _address_of(text)
+        for name, network in resolved.named():
+            if address is None or not network.holds(address):
+                continue
+            if name == "excluded_cidrs":
+                findings.add(
+                    "address-excluded",
+                    f"apiserver_endpoints {text!r}",
+                    f"it is inside {name} {network}",
+                    "exclude only what the cluster does not use",
+                )
+            elif name in ("pod_cidrs", "service_cidrs", "extra_service_cidrs"):
+                findings.add(
+                    "apiserver-endpoint",
+                    f"apiserver_endpoints {text!r}",
+                    f"it is inside {name} {network}, where no load balancer can be",
+                    f"move {name} to a free network",
+                )
+
+
+def _address_of(text: str) -> Address | None:
+    try:
+        return parse_address(text)
+    except FlatnetError:
+        return None
+
+
+def missing_sans(given: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names and addresses that a certificate with the given ones lacks.
+
+    `wanted` is the plan's `apiserver_sans`. A name `*.example.com` stands for any one label (RFC 6125).
+    """
+    addresses = {str(address) for text in given if (address := _address_of(text))}
+    names = {text.lower() for text in given}
+    missing = [
+        name for name in wanted["dns"] if name not in names and f"*.{name.partition('.')[2]}" not in names
+    ]
+    return missing + [address for address in wanted["ip"] if address not in addresses]
+
+
+def port_range(text: str) -> tuple[int, int] | None:
+    """Return (first, last) of a range of ports such as 30000-32767, or None when it is none."""
+    match = _PORTS.fullmatch(text)
+    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    return (first, last) if 1 <= first <= last <= 65535 else None
+
+
+def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> None:
+    value = f"node_port_range {settings.node_port_range!r}"
+    ports = port_range(settings.node_port_range)
+    if ports is None:
+        findings.add("node-port-range", value, "it is not a range of ports", "write it like 30000-32767")
+        return
+    used = dict(DAEMON_PORTS)
+    for port in contract.ports:
+        if isinstance(port.get("port"), int):
+            used.setdefault(port["port"], f"backend {contract.name}")
+    for number, owner in sorted(used.items()):
+        if ports[0] <= number <= ports[1]:
+            findings.add(
+                "node-port-range",
+                value,
+                f"it holds port {number} of {owner}",
+                "use a range without it like 30000-32767",
+            )
+
+
+def _check_backend(settings: Settings, contract: Contract, findings: Findings) -> None:
+    mode = settings.kube_proxy_mode
+    value = f"kube_proxy_mode {mode!r}"
+    if mode not in KUBE_PROXY_MODES:
+        findings.add("kube-proxy-mode", value, "it is unknown", f"use one of {', '.join(KUBE_PROXY_MODES)}")
+    elif mode not in contract.kube_proxy_modes:
+        listed = ", ".join(contract.kube_proxy_modes)
+        findings.add(
+            "kube-proxy-mode", value, f"backend {contract.name} does not work with it", f"use one of {listed}"
+        )
+    if settings.network_policy_enabled and contract.policy_engine in ("none", ""):
+        findings.add(
+            "policy-unsupported",
+            "network_policy_enabled true",
+            f"backend {contract.name} enforces no network policy, and nothing would say so later",
+            "use a backend with a policy engine, or do without policies",
+        )
