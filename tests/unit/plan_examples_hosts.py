@@ -1,0 +1,213 @@
+"""Examples of rules about hosts, allocations and what is deployed: what breaks one, what is just beside."""
+
+from dataclasses import replace
+
+from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, host, with_facts
+from plan_examples import DEPLOYED, DUAL, INTERFACE, SIX, Case, facts, ledger, node_b, running, settings
+
+HERE = "node-port-in-use"
+ON_SIX = settings(SIX)
+DEPLOYED_NOW = {"deployed": DEPLOYED}
+
+REFUSED_HOSTS = [
+    Case(
+        HERE,
+        facts(listening=[{"address": "192.0.2.11", "port": 30080}]),
+        facts(listening=[{"address": "127.0.0.1", "port": 30080}, {"address": "192.0.2.11", "port": 22}]),
+    ),
+    Case(
+        HERE,
+        facts(listening=[{"address": "::", "port": 32767}]),
+        facts(listening=[{"address": "::1", "port": 32767}, {"address": "::", "port": 32768}]),
+    ),
+    Case(
+        "kernel-feature",
+        facts(kernel_features={"vxlan": False}) | {"contract": FLANNEL},
+        facts(kernel_features={"vxlan": False}),
+    ),
+    Case("host-missing", {"some": HOSTS[1:]}, {"some": HOSTS[:1]}),
+    Case("host-duplicate", node_b(addresses=("192.0.2.11",)), node_b(addresses=("192.0.2.21",))),
+    Case(
+        "host-duplicate", node_b(SIX, addresses=("2001:db8:0::1",)), node_b(SIX, addresses=("2001:db8::9",))
+    ),
+    Case("host-duplicate", node_b(node_name="node-a"), node_b(node_name="node-d")),
+    Case("node-name", node_b(node_name="node_b"), node_b(node_name="node-b.example.com")),
+    Case("node-name", node_b(node_name="b." + "n" * 62), node_b(node_name="n" * 63)),
+    Case("node-address", node_b(addresses=("169.254.1.1",)), node_b(addresses=("169.253.1.1",))),
+    Case("node-address", node_b(SIX, addresses=("fe80::1",)), node_b(SIX, addresses=("fd00::1",))),
+    Case("node-address", node_b(DUAL, addresses=("192.0.2.12",)), node_b(addresses=("192.0.2.12",))),
+    Case("pin-format", node_b(pod_cidr_pins=("10.200.0.1/24",)), node_b(pod_cidr_pins=("10.200.1.0/24",))),
+    Case(
+        "pin-format",
+        node_b(pod_cidr_pins=("2001:db8:200::/64",)),
+        node_b(DUAL, pod_cidr_pins=("2001:db8:200::/64",)),
+    ),
+    Case(
+        "allocation-cluster",
+        settings(cluster_name="paris") | ledger(cluster="berlin"),
+        settings(cluster_name="berlin") | ledger(cluster="berlin"),
+    ),
+    Case(
+        "allocation-outside",
+        ledger(nodes={"node-a": ["10.201.0.0/24"]}),
+        ledger(nodes={"node-a": ["10.200.9.0/24"]}),
+    ),
+    Case(
+        "allocation-outside",
+        ON_SIX | ledger(nodes={"node-a": ["2001:db8:201::/64"]}),
+        ON_SIX | ledger(nodes={"node-a": ["2001:db8:200:9::/64"]}),
+    ),
+    Case(
+        "allocation-conflict",
+        ledger(nodes={"node-a": ["10.200.4.0/23"], "node-b": ["10.200.5.0/24"]}),
+        ledger(nodes={"node-a": ["10.200.4.0/23"], "node-b": ["10.200.6.0/24"]}),
+    ),
+    Case(
+        "allocation-conflict",
+        ON_SIX | ledger(nodes={"node-a": ["2001:db8:200::/64"], "node-b": ["2001:db8:200::/64"]}),
+        ON_SIX | ledger(nodes={"node-a": ["2001:db8:200::/64"], "node-b": ["2001:db8:200:1::/64"]}),
+    ),
+    Case(
+        "pin-conflict",
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-c": ["10.200.9.0/24"]}),
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-c": ["10.200.8.0/24"]}),
+    ),
+    Case(
+        "adoption-format",
+        {"existing_nodes": running("node-a", "10.200.0.1/24")},
+        {"existing_nodes": running("node-a", "10.200.1.0/24")},
+    ),
+    Case(
+        "adoption-conflict",
+        {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.6.0/24"]}),
+        {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.5.0/24"]}),
+    ),
+    Case("facts-format", facts(routes=["default"]), facts(routes=[{"destination": "default"}])),
+    Case(
+        "node-address-elsewhere",
+        facts(interfaces=[INTERFACE | {"addresses": ["192.0.2.99/24"]}]),
+        facts(interfaces=[INTERFACE]),
+    ),
+    Case(
+        "live-overlap",
+        facts(routes=[{"destination": "10.200.0.0/16", "device": "tun0"}]),
+        facts(routes=[{"destination": "10.201.0.0/16", "device": "tun0"}]),
+    ),
+    Case(
+        "live-overlap",
+        facts(interfaces=[INTERFACE, {"name": "docker0", "addresses": ["10.32.0.1/16"]}]),
+        facts(interfaces=[INTERFACE, {"name": "docker0", "addresses": ["10.33.0.1/16"]}]),
+    ),
+    Case("deployed-format", {"deployed": {"nodes": 5}}, {"deployed": {"nodes": {}}}),
+    Case(
+        "immutable-pod-cidr",
+        settings(pod_cidrs=("10.200.0.0/17",)) | DEPLOYED_NOW,
+        settings(pod_cidrs=("10.200.0.0/15",)) | DEPLOYED_NOW,
+    ),
+    Case(
+        "immutable-service-cidr",
+        settings(service_cidrs=("10.32.0.0/23",)) | DEPLOYED_NOW,
+        settings(extra_service_cidrs=("10.32.1.0/24",)) | DEPLOYED_NOW,
+    ),
+    Case(
+        "immutable-families",
+        settings() | {"deployed": {"families": ["ipv6"]}},
+        settings(DUAL) | {"deployed": {"families": ["ipv4"]}},
+    ),
+    Case(
+        "immutable-dns-domain",
+        settings(dns_domain="example.com") | DEPLOYED_NOW,
+        settings(dns_domain="cluster.local") | DEPLOYED_NOW,
+    ),
+    Case(
+        "immutable-dns-address",
+        settings(dns_addresses=("10.32.0.53",)) | DEPLOYED_NOW,
+        settings(dns_addresses=("10.32.0.10",)) | DEPLOYED_NOW,
+    ),
+    Case(
+        "immutable-node-cidr",
+        ledger(nodes={"node-b": ["10.200.9.0/24"]}) | DEPLOYED_NOW,
+        ledger(nodes={"node-b": ["10.200.1.0/24"]}) | DEPLOYED_NOW,
+    ),
+    Case(
+        "immutable-node-name",
+        node_b(node_name="other") | DEPLOYED_NOW,
+        node_b(node_name="node-b") | DEPLOYED_NOW,
+    ),
+]
+
+WARNED = [
+    Case("node-mask-limit", settings(SIX, node_prefixes=(65,)), settings(SIX, node_prefixes=(64,))),
+    Case("max-pods-tight", settings(max_pods=127), settings(max_pods=126)),
+    Case(
+        "max-pods-tight",
+        settings(SIX, node_prefixes=(120,), max_pods=127),
+        settings(SIX, node_prefixes=(120,)),
+    ),
+    Case(
+        "node-port-ephemeral",
+        settings(node_port_range="32768-33000"),
+        settings(node_port_range="32000-32767"),
+    ),
+    Case(
+        "mtu-differs",
+        {
+            "some": [
+                with_facts(HOSTS[0], interfaces=[INTERFACE | {"mtu": 9000}]),
+                with_facts(HOSTS[1], interfaces=[INTERFACE | {"addresses": ["192.0.2.12/24"]}]),
+            ]
+        },
+        facts(interfaces=[INTERFACE | {"mtu": 9000}]),
+    ),
+    Case(
+        "host-missing",
+        {"some": [host("cp", "192.0.2.1", groups=["etcd", "kube_control_plane"])]},
+        {"some": HOSTS},
+    ),
+    Case(
+        "etcd-even", node_b(groups=ALL_GROUPS), {"some": [replace(one, groups=ALL_GROUPS) for one in HOSTS]}
+    ),
+    Case("node-address-unused", node_b(addresses=("192.0.2.12", "2001:db8::2")), node_b(DUAL)),
+    Case("host-outside", settings(host_cidrs=("192.0.2.0/29",)), settings(host_cidrs=("192.0.2.0/28",))),
+    Case(
+        "host-outside",
+        settings(SIX, host_cidrs=("2001:db8::/127",)),
+        settings(SIX, host_cidrs=("2001:db8::/64", "2001:db8::/127")),
+    ),
+    Case(
+        "pod-prefix",
+        node_b(pod_prefixes=(23,)) | ledger(nodes={"node-b": ["10.200.1.0/24"]}),
+        node_b(pod_prefixes=(23,)) | ledger(nodes={"node-b": ["10.200.2.0/23"]}),
+    ),
+    Case(
+        "pin-unused",
+        {"some": [HOSTS[0], host("db", "192.0.2.9", groups=["etcd"], pins=("10.200.5.0/24",))]},
+        {"some": [HOSTS[0], host("db", "192.0.2.9", groups=["kube_node"], pins=("10.200.5.0/24",))]},
+    ),
+    Case(
+        "pin-moves-node",
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-b": ["10.200.8.0/24"]}),
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-b": ["10.200.9.0/24"]}),
+    ),
+    Case(
+        "pin-takes-tombstone",
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(removed={"gone": ["10.200.8.0/23"]}),
+        node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(removed={"gone": ["10.200.8.0/24"]}),
+    ),
+    Case(
+        "tombstone-reused",
+        settings(pod_cidrs=("10.200.0.0/22",))
+        | ledger(removed={"x": ["10.200.0.0/24"], "y": ["10.200.1.0/24"]}),
+        settings(pod_cidrs=("10.200.0.0/22",)) | ledger(removed={"x": ["10.200.0.0/24"]}),
+    ),
+    Case(
+        "adoption-stranger",
+        {"existing_nodes": running("node-z", "10.200.5.0/24")},
+        {"existing_nodes": running("node-c", "10.200.5.0/24")},
+    ),
+    Case(
+        "adoption-conflict",
+        {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(removed={"gone": ["10.200.5.0/24"]}),
+        {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(removed={"gone": ["10.200.6.0/24"]}),
+    ),
+]

@@ -1,0 +1,166 @@
+"""What is deployed and cannot be changed under a running cluster."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_cases import DUAL, HOSTS, KUBENET, findings, prepare
+
+from flatnet.errors import FlatnetError
+from flatnet.plan import Settings, immutable_changes
+from flatnet.plan.catalog import RULES
+from flatnet.plan.immutable import KINDS
+
+DUAL_HOSTS = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
+DEPLOYED = prepare().plan
+
+
+def changes(deployed: dict[str, Any], wanted: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    return [(c.kind, c.value, c.deployed, c.host) for c in immutable_changes(deployed, wanted)]
+
+
+def test_the_same_plan_changes_nothing() -> None:
+    assert changes(DEPLOYED, prepare().plan) == []
+    assert prepare(deployed=DEPLOYED).warnings == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(pod_cidrs=("10.200.0.0/15",)),
+        Settings(kube_proxy_mode="nftables", max_pods=50),
+        Settings(extra_service_cidrs=("10.33.0.0/24",)),
+        Settings(extra_apiserver_sans=("api.example.com",)),
+    ],
+    ids=["wider pods", "other daemons", "more services", "more names"],
+)
+def test_what_a_running_cluster_follows_is_no_finding(settings: Settings) -> None:
+    assert prepare(settings, allocations=prepare().allocations.to_mapping(), deployed=DEPLOYED).warnings == []
+
+
+def test_a_second_pod_network_and_another_node_are_no_finding() -> None:
+    more = Settings(pod_cidrs=("10.200.0.0/16", "10.201.0.0/16"))
+    assert prepare(more, contract=KUBENET | {"several_pod_cidrs": True}, deployed=DEPLOYED).warnings == []
+    fewer = prepare(some=HOSTS[:2]).plan
+    assert prepare(deployed=fewer).warnings == []
+    assert prepare(some=HOSTS[:2], deployed=DEPLOYED).warnings == []
+
+
+def test_another_pod_network_says_what_each_node_would_have_to_go_through() -> None:
+    assert changes(DEPLOYED, prepare(Settings(pod_cidrs=("10.201.0.0/16",))).plan) == [
+        ("pod_cidrs", "pod_cidrs 10.201.0.0/16", "10.200.0.0/16", ""),
+        ("node_pod_cidrs", "pod network 10.201.0.0/24", "10.200.0.0/24", "node-a"),
+        ("node_pod_cidrs", "pod network 10.201.1.0/24", "10.200.1.0/24", "node-b"),
+        ("node_pod_cidrs", "pod network 10.201.2.0/24", "10.200.2.0/24", "node-c"),
+    ]
+    assert findings(Settings(pod_cidrs=("10.201.0.0/16",)), deployed=DEPLOYED)[0] == (
+        "[immutable-node-cidr] node-a: pod network 10.201.0.0/24 in place of 10.200.0.0/24; "
+        "node-b: pod network 10.201.1.0/24 in place of 10.200.1.0/24; "
+        "node-c: pod network 10.201.2.0/24 in place of 10.200.2.0/24: Node.spec.podCIDRs is immutable. "
+        "Fix: keep what is deployed, with a pin if need be; or drain the node, provision again, delete its "
+        "Node object with kubectl and restart its kubelet, which registers it anew, "
+        "and say allowed_changes: [node_pod_cidrs]."
+    )
+
+
+@pytest.mark.parametrize("wanted", ["10.32.0.0/23", "10.40.0.0/24", "10.32.0.0/25"])
+def test_another_service_network_is_refused_even_when_it_is_wider(wanted: str) -> None:
+    lines = findings(Settings(service_cidrs=(wanted,), dns_addresses=()), deployed=DEPLOYED)
+    assert [line for line in lines if "immutable-service-cidr" in line] == [
+        f"[immutable-service-cidr] service_cidrs {wanted} in place of 10.32.0.0/24: the API server goes on "
+        "with what is deployed. Fix: keep what is deployed, and add networks with extra_service_cidrs; "
+        "or delete and create anew every Service and "
+        "the ServiceCIDR object kubernetes, issue the API server's certificate again, restart every kubelet, "
+        "and every pod has to be created anew to find DNS, and say allowed_changes: [service_cidrs]."
+    ]
+
+
+def test_a_second_family_asks_for_every_nodes_object_and_for_nothing_else() -> None:
+    wanted = prepare(DUAL, DUAL_HOSTS, allocations=prepare().allocations.to_mapping()).plan
+    assert [kind for kind, *_ in changes(DEPLOYED, wanted)] == ["node_pod_cidrs"] * 3
+
+
+def test_giving_up_a_family_and_turning_families_around_are_refused() -> None:
+    dual = prepare(DUAL, DUAL_HOSTS).plan
+    turned = Settings(pod_cidrs=DUAL.pod_cidrs[::-1], service_cidrs=DUAL.service_cidrs[::-1])
+    for settings, families in ((Settings(), "ipv4"), (turned, "ipv6, ipv4")):
+        found = changes(dual, prepare(settings, DUAL_HOSTS).plan)
+        assert found[0] == ("families", f"families {families}", "ipv4, ipv6", "")
+        assert {kind for kind, *_ in found} <= {"families", "node_pod_cidrs", "dns_addresses"}
+
+
+def test_another_dns_domain_and_address_are_refused_in_one_go_with_everything_else() -> None:
+    wrong = Settings(dns_domain="example.com", dns_addresses=("10.32.0.53",), kube_proxy_mode="x")
+    rules = [line.partition("]")[0][1:] for line in findings(wrong, deployed=DEPLOYED)]
+    assert rules == ["immutable-dns-address", "immutable-dns-domain", "kube-proxy-mode"]
+
+
+def test_another_name_of_a_node_is_named_with_its_host() -> None:
+    some = [HOSTS[0], replace(HOSTS[1], node_name="new-b"), HOSTS[2]]
+    assert findings(some=some, allocations=prepare().allocations.to_mapping(), deployed=DEPLOYED) == [
+        "[immutable-node-name] node-b: node name new-b in place of node-b: a Node object keeps its name. "
+        "Fix: keep what is deployed; or drain and delete the old Node object; its pod network stays with the "
+        "old name, and say allowed_changes: [node_names]."
+    ]
+
+
+def test_a_change_that_is_allowed_is_a_warning_that_says_what_has_to_happen() -> None:
+    wanted = Settings(dns_domain="example.com", allowed_changes=("dns_domain",))
+    assert prepare(wanted, deployed=DEPLOYED).warnings == [
+        "[immutable-dns-domain] dns_domain example.com in place of cluster.local: a pod keeps the domain "
+        "that it was created with. Fix: issue the API server's certificate again, reconfigure DNS, "
+        "restart every kubelet, and every pod has to be created anew."
+    ]
+
+
+def test_a_kind_of_change_that_does_not_exist_is_refused() -> None:
+    assert findings(Settings(allowed_changes=("everything",)), deployed=DEPLOYED)[0].startswith(
+        "[setting-type] allowed_changes 'everything': there is no such kind. Fix: use some of pod_cidrs, "
+    )
+
+
+def test_every_kind_of_change_has_a_rule() -> None:
+    assert {rule for rule, _, _ in KINDS.values()} == {
+        rule for rule in RULES if rule.startswith("immutable-")
+    }
+
+
+def test_what_one_plan_does_not_say_is_not_compared() -> None:
+    assert immutable_changes({}, DEPLOYED) == immutable_changes(DEPLOYED, {}) == []
+    assert immutable_changes({"nodes": {"node-a": {"name": "node-a"}}}, DEPLOYED) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([1], "it is not a mapping"),
+        ({"nodes": []}, "its nodes are not mappings"),
+        ({"nodes": {"a": 5}}, "its nodes are not mappings"),
+        ({"pod_cidrs": "10.0.0.0/8"}, "its pod_cidrs is not a list"),
+        ({"service_cidrs": ["x"]}, "'x' is not a network; write it like 192.0.2.0/24 or 2001:db8::/64"),
+    ],
+)
+def test_a_record_that_is_no_plan_is_refused(record: object, reason: str) -> None:
+    assert findings(deployed=record) == [
+        f"[deployed-format] the record of what is deployed: {reason}. "
+        "Fix: restore it from version control, or delete it to have nothing compared."
+    ]
+
+
+anything = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda x: (
+        st.lists(x, max_size=2) | st.dictionaries(st.text(max_size=5) | st.just("node-a"), x, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*DEPLOYED]), anything, max_size=3))
+def test_an_arbitrary_record_raises_nothing_but_the_error_for_users(changed: dict[str, Any]) -> None:
+    try:
+        prepare(deployed=DEPLOYED | changed)
+    except FlatnetError:
+        return
