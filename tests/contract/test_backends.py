@@ -12,9 +12,11 @@ SHAPE = {
     "description": str,
     "ipam": str,
     "families": list,
+    "several_pod_cidrs": bool,
     "overhead": dict,
     "ports": list,
     "kernel_features": list,
+    "kube_proxy_modes": list,
     "policy_engine": str,
     "masquerade": str,
     "routes": str,
@@ -46,6 +48,7 @@ def test_a_backend_uses_only_words_that_the_planner_knows(role: Path) -> None:
     assert found["masquerade"] in {"flatnet", "backend"}
     assert found["routes"] in {"plan", "backend"}
     assert set(found["families"]) <= {"ipv4", "ipv6"}
+    assert set(found["kube_proxy_modes"]) <= {"iptables", "ipvs", "nftables"}
     assert set(found["overhead"]) == {"ipv4", "ipv6"}
     assert set(found["check"]) == {"node_to_local_pod", "node_to_remote_pod", "hairpin"}
     assert set(found["check"].values()) <= ADDRESSES

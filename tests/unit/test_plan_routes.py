@@ -1,0 +1,56 @@
+import pytest
+from plan_cases import DUAL, FLANNEL, HOSTS, host, hosts, prepare
+
+from flatnet.errors import FlatnetError
+from flatnet.plan import Settings, node_routes
+
+
+def test_each_host_gets_the_routes_to_the_others() -> None:
+    some = [
+        host("cp", "192.0.2.10", groups=["kube_control_plane"]),
+        host("db", "192.0.2.9", groups=["etcd"]),
+        *HOSTS[1:],
+    ]
+    plan = prepare(some=some).plan
+    both = [
+        {"destination": "10.200.0.0/24", "gateway": "192.0.2.12"},
+        {"destination": "10.200.1.0/24", "gateway": "192.0.2.13"},
+    ]
+    assert {name: node_routes(plan, name) for name in ("cp", "db", "node-b", "node-c")} == {
+        "cp": both,
+        "db": [],
+        "node-b": both[1:],
+        "node-c": both[:1],
+    }
+
+
+def test_routes_are_by_destination_as_a_number_whatever_the_names_are() -> None:
+    ledger = {"nodes": {"node-b": ["10.200.100.0/24"], "node-c": ["10.200.20.0/24"]}}
+    assert [
+        route["destination"] for route in node_routes(prepare(allocations=ledger).plan, "node-a")
+    ] == ["10.200.20.0/24", "10.200.100.0/24"]
+
+
+def test_nobody_has_routes_where_the_backend_makes_them() -> None:
+    assert node_routes(prepare(contract=FLANNEL).plan, "node-a") == []
+
+
+def test_a_host_that_is_not_in_the_plan_has_no_routes_but_an_error() -> None:
+    with pytest.raises(FlatnetError, match="there is no host 'x' in the plan; plan again with the present"):
+        node_routes(prepare().plan, "x")
+
+
+def test_a_plan_of_many_hosts_does_not_hold_the_routes_of_each() -> None:
+    plan = prepare(Settings(pod_cidrs=("10.192.0.0/12",)), hosts(300)).plan
+    assert all("routes" not in node for node in plan["nodes"].values())
+    routes = node_routes(plan, "node-0123")
+    assert len(routes) == 299
+    assert {"destination": "10.192.122.0/24", "gateway": "198.18.0.123"} in routes
+
+
+def test_the_routes_beside_a_host_of_a_small_plan_are_those_of_the_filter() -> None:
+    some = [host(f"node-{i}", f"192.0.2.{i}", f"2001:db8::{i}", groups=HOSTS[0].groups) for i in (1, 2, 3)]
+    plan = prepare(DUAL, some).plan
+    assert {name: node["routes"] for name, node in plan["nodes"].items()} == {
+        name: node_routes(plan, name) for name in plan["nodes"]
+    }
