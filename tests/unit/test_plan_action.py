@@ -114,10 +114,71 @@ def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: P
     assert not (inventory.parent / "network_allocations.yml").exists()
 
 
+def test_what_is_wrong_is_printed_once_and_not_for_its_cause_again(inventory: Path) -> None:
+    code, output = run(inventory, "-e", '{"network_plan_dns_domain": "Example.com"}')
+    assert code == 2, output
+    # Once in the error, once in the task's result.
+    assert (
+        output.count("[dns-domain] dns_domain 'Example.com': it is not a lower-case DNS name. Fix: use") == 2
+    )
+    assert "caused by" not in output
+
+
+def test_the_directory_of_the_allocations_is_made_but_not_in_check_mode(inventory: Path) -> None:
+    path = inventory.parent / "state" / "of" / "it.yml"
+    setting = f"network_plan_allocations_file={path}"
+    code, output = run(inventory, "--check", "-e", setting)
+    assert code == 0, output
+    assert not (inventory.parent / "state").exists()
+    code, output = run(inventory, "-e", setting)
+    assert code == 0, output
+    assert "  node-c: [10.200.7.0/24]\n" in path.read_text()
+    assert "pins:\n  node-c: [10.200.7.0/24]\n" in path.read_text()
+
+
+def test_nodes_that_run_already_and_what_is_deployed_are_taken_into_account(inventory: Path) -> None:
+    running = [{"metadata": {"name": "node-b"}, "spec": {"podCIDRs": ["10.200.40.0/24"]}}]
+    (inventory.parent / "deployed.json").write_text(json.dumps({"dns_domain": "example.com"}))
+    (inventory.parent / "nodes.json").write_text(json.dumps({"items": running}))
+    extra = {
+        "network_plan_existing_nodes": f"{inventory.parent}/nodes.json",
+        "network_plan_deployed_file": f"{inventory.parent}/deployed.json",
+    }
+    code, output = run(inventory, "-e", json.dumps(extra))
+    assert code == 2, output
+    assert "[immutable-dns-domain] dns_domain cluster.local in place of example.com" in output
+    assert not (inventory.parent / "network_allocations.yml").exists()
+    code, output = run(inventory, "-e", json.dumps(extra | {"network_plan_allowed_changes": ["dns_domain"]}))
+    assert code == 0, output
+    assert "[WARNING]: [immutable-dns-domain]" in output
+    assert "node-b: [10.200.40.0/24]" in (inventory.parent / "network_allocations.yml").read_text()
+
+
+@pytest.mark.parametrize("given", ["", " ", "[]", ' {"items": []}', [], [{"kind": "Node"}]], ids=repr)
+def test_node_objects_themselves_are_taken_as_they_are(action: ModuleType, given: object) -> None:
+    assert action.existing_nodes(given) == given
+
+
+def test_a_file_without_node_objects_is_named(action: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(
+        FlatnetError, match=r"the Node objects in .*/absent\.json cannot be read: .*kubectl get nodes"
+    ):
+        action.existing_nodes(f"{tmp_path}/absent.json")
+
+
+def test_a_record_that_cannot_be_read_is_refused(inventory: Path) -> None:
+    (inventory.parent / "deployed.json").write_text('{"dns_domain": ')
+    code, output = run(inventory, "-e", f"network_plan_deployed_file={inventory.parent}/deployed.json")
+    assert code == 2, output
+    assert "deployed.json cannot be read: Expecting value" in output
+    assert "Traceback" not in output
+
+
 def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: ModuleType) -> None:
     hostvars = {
         "b": {"ansible_host": "192.0.2.2", "seen": {"hostname": "b"}},
-        "a": {"node_address": "192.0.2.1", "node_name": "first", "pod_cidr": "10.200.0.0/24"},
+        "a": {"node_address": "192.0.2.1", "node_name": "first", "pod_cidr": "10.200.0.0/24"}
+        | {"pod_prefix": 23, "max_pods": 500},
         "192.0.2.3": {},
     }
     groups = {
@@ -133,6 +194,8 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "addresses": "192.0.2.3",
             "groups": ["kube_node"],
             "pod_cidr": None,
+            "pod_prefix": None,
+            "max_pods": None,
             "facts": None,
         },
         {
@@ -141,6 +204,8 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "addresses": "192.0.2.1",
             "groups": ["etcd", "kube_control_plane"],
             "pod_cidr": "10.200.0.0/24",
+            "pod_prefix": 23,
+            "max_pods": 500,
             "facts": None,
         },
         {
@@ -149,6 +214,8 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "addresses": "192.0.2.2",
             "groups": ["kube_node"],
             "pod_cidr": None,
+            "pod_prefix": None,
+            "max_pods": None,
             "facts": {"hostname": "b"},
         },
     ]

@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 try:
     from flatnet.errors import FlatnetError
     from flatnet.plan.contract import load_contract
+    from flatnet.plan.deployed import read_deployed
     from flatnet.plan.ledger import open_ledger
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
@@ -35,7 +36,10 @@ class ActionModule(ActionBase):
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return {plan, changed, diff, warnings}; changed and diff are those of the allocations file."""
+        """Return {plan, findings, changed, diff, warnings}.
+
+        `findings` are the planner's warnings; changed and diff are those of the allocations file.
+        """
         super().run(tmp, task_vars)
         validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
         _, arguments = validate(
@@ -44,6 +48,8 @@ class ActionModule(ActionBase):
                 "settings": {"type": "dict", "required": True},
                 "allocations_path": {"type": "path", "required": True},
                 "facts": {"type": "str", "default": "flatnet_facts"},
+                "deployed_path": {"type": "path", "default": ""},
+                "existing_nodes": {"type": "raw", "default": []},
                 "table_enabled": {"type": "bool", "default": False},
             }
         )
@@ -56,22 +62,28 @@ class ActionModule(ActionBase):
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         contract = load_contract(arguments["backend"], self._roles_paths())
         hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
+        deployed = read_deployed(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
-            planned: Planned = plan_from_data(arguments["settings"], hosts, contract.data, ledger.allocations)
-            text = ledger.text_after(planned.allocations)
-            changed = text != ledger.before
+            planned: Planned = plan_from_data(
+                arguments["settings"],
+                hosts,
+                contract.data,
+                ledger.allocations,
+                deployed,
+                existing_nodes(arguments["existing_nodes"]),
+            )
+            before, text = ledger.before, ledger.text_after(planned.allocations)
+            changed = text != before
             if changed and not self._task.check_mode:
                 ledger.write(text)
         if arguments["table_enabled"]:
             self._display.display(plan_table(planned.plan))
-        result: dict[str, Any] = {"plan": planned.plan, "changed": changed}
+        result: dict[str, Any] = {"plan": planned.plan, "findings": planned.warnings, "changed": changed}
         if planned.warnings:
             result["warnings"] = planned.warnings
         if changed and self._task.diff:
             path = str(ledger.path)
-            result["diff"] = [
-                {"before": ledger.before, "after": text, "before_header": path, "after_header": path}
-            ]
+            result["diff"] = [{"before": before, "after": text, "before_header": path, "after_header": path}]
         return result
 
     def _roles_paths(self) -> list[Path]:
@@ -79,6 +91,19 @@ class ActionModule(ActionBase):
         configured = config.get_config_value("DEFAULT_ROLES_PATH")
         paths = [Path(self._loader.get_basedir()) / "roles", *map(Path, configured)]
         return [*paths, Path(__file__).resolve().parents[2]]
+
+
+def existing_nodes(given: object) -> object:
+    """Return Node objects as the planner takes them: text that is no JSON is the path of a file with it."""
+    if not isinstance(given, str) or not given.strip() or given.lstrip()[0] in "{[":
+        return given
+    path = Path(given).expanduser()
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlatnetError(
+            f"the Node objects in {path} cannot be read: {error}; have `kubectl get nodes -o json` write it"
+        ) from None
 
 
 def inventory_hosts(
@@ -105,5 +130,7 @@ def _host(
         "addresses": addresses or variables.get("ansible_host") or str(name),
         "groups": [group for group, names in members.items() if name in names],
         "pod_cidr": variables.get("pod_cidr"),
+        "pod_prefix": variables.get("pod_prefix"),
+        "max_pods": variables.get("max_pods"),
         "facts": variables.get(facts),
     }
