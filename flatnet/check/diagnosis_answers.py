@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from flatnet.check.clues import Clues, Diagnosis, ends
 from flatnet.check.model import Finding
+from flatnet.plan.routes import node_routes
 
 _FORWARDING = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
 
@@ -67,7 +68,7 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
     if not matching:
         return f"no route to {network} (pods of {there}) on {here}", look
     best = max(matching, key=lambda entry: ip_network(entry["dst"], strict=False).prefixlen)
-    planned = {entry["destination"]: entry["gateway"] for entry in plan["nodes"][here].get("routes") or []}
+    planned = {entry["destination"]: entry["gateway"] for entry in node_routes(plan, here)}
     if (
         plan["backend"]["routes"] != "plan"
         or network not in planned

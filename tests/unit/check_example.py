@@ -52,6 +52,7 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
         "nodes": {
             f"node-{index}": {
                 "name": f"n{index}.example",
+                "groups": ["kube_node"],
                 "addresses": addresses[index],
                 "pod_cidrs": networks[index],
                 "pod_gateways": [
@@ -61,11 +62,6 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
                     for network in networks[index]
                 ],
                 "tunnel_addresses": [network.split("/")[0] for network in networks[index]],
-                "routes": [
-                    {"destination": networks[other][0], "gateway": addresses[other][0]}
-                    for other in range(nodes)
-                    if other != index
-                ],
             }
             for index in range(nodes)
         },
