@@ -26,9 +26,10 @@ def test_each_host_gets_the_routes_to_the_others() -> None:
 
 def test_routes_are_by_destination_as_a_number_whatever_the_names_are() -> None:
     ledger = {"nodes": {"node-b": ["10.200.100.0/24"], "node-c": ["10.200.20.0/24"]}}
-    assert [
-        route["destination"] for route in node_routes(prepare(allocations=ledger).plan, "node-a")
-    ] == ["10.200.20.0/24", "10.200.100.0/24"]
+    assert [route["destination"] for route in node_routes(prepare(allocations=ledger).plan, "node-a")] == [
+        "10.200.20.0/24",
+        "10.200.100.0/24",
+    ]
 
 
 def test_nobody_has_routes_where_the_backend_makes_them() -> None:
