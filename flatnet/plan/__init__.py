@@ -17,6 +17,7 @@ from flatnet.plan.derive import (
     node_pod_cidr,
     pod_mtu,
 )
+from flatnet.plan.extend import extend_plan
 from flatnet.plan.findings import Finding, PlanError
 from flatnet.plan.immutable import Change, immutable_changes
 from flatnet.plan.ledger import open_ledger, parse_ledger
@@ -39,6 +40,7 @@ __all__ = [
     "apiserver_sans",
     "daemon_flags",
     "dns_address",
+    "extend_plan",
     "find_contracts",
     "first_service_address",
     "immutable_changes",

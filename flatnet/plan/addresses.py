@@ -40,6 +40,9 @@ def network_texts(network: "Network") -> tuple[str, str, str]:
         address = f"{head}.{_OCTETS[low]}"
         return f"{address}/{prefix}", address, f"{head}.{_OCTETS[low + 1]}"
     address = address_text(family, first)
+    if address.endswith("::") and address.count(":") < 7 and ":0:" not in address:
+        # Zeros at the end alone, and more than two groups of them: one group less is still the longest run.
+        return f"{address}/{prefix}", address, f"{address}1"
     return f"{address}/{prefix}", address, address_text(family, first + 1)
 
 
@@ -95,10 +98,8 @@ class Network(NamedTuple):
 def parse_address(text: str) -> Address:
     """Return the address that the text names. Raises FlatnetError, and nothing else, for any other text."""
     try:
-        return Address("ipv4", int.from_bytes(inet_pton(AF_INET, text), "big"))
-    except (OSError, ValueError):
-        pass
-    try:
+        if ":" not in text:
+            return Address("ipv4", int.from_bytes(inet_pton(AF_INET, text), "big"))
         value = int.from_bytes(inet_pton(AF_INET6, text), "big")
     except (OSError, ValueError):
         raise FlatnetError(

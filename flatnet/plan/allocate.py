@@ -57,36 +57,40 @@ def _allocate_family(
     findings: Findings,
 ) -> None:
     pools = request.pools[family].networks
-    held = _ranges(family, nodes)
+    held = [*request.occupied.get(family, ()), *ranges_of(family, nodes)]
     _return_old(family, pools, nodes, returning, held)
     check_held(family, request, nodes, removed, findings)
-    kept = _ranges(family, removed)
+    kept = ranges_of(family, removed)
+    special = request.own_max_pods.keys() | request.own_prefixes.keys()
     waiting: dict[int, list[str]] = {}
-    for name, entry in nodes.items():
-        if family not in entry:
-            waiting.setdefault(request.prefix_of(name, family), []).append(name)
+    missing = [name for name, entry in nodes.items() if family not in entry]
+    for name in missing if special else ():
+        waiting.setdefault(request.prefix_of(name, family), []).append(name)
+    if missing and not special:
+        waiting[request.pools[family].prefix] = missing
     for prefix, names in sorted(waiting.items()):
+        span = (1 << (WIDTH[family] - prefix)) - 1
         # Without a gap first; what is kept for nodes that left only when that is not enough.
         found = free_networks(pools, prefix, merged_ranges([*held, *kept]), len(names))
-        held += map(_range, found)
+        held += [(network[1], network[1] + span) for network in found]
         if len(found) < len(names) and kept:
             reused = free_networks(pools, prefix, merged_ranges(held), len(names) - len(found))
-            held += map(_range, reused)
+            held += [(network[1], network[1] + span) for network in reused]
             found += reused
             _drop_reused(family, reused, removed, findings)
-            kept = _ranges(family, removed)
+            kept = ranges_of(family, removed)
         for name, network in zip(names, found, strict=False):
-            nodes[name] = {**nodes[name], family: network}
-            if name in request.own_max_pods or name in request.own_prefixes:
+            nodes[name] = {**nodes[name], family: network} if nodes[name] else {family: network}
+            if name in special:
                 most = request.own_max_pods.get(name, request.max_pods)
                 check_pods(family, prefix, most, "pod_prefix", name, findings)
         if len(found) < len(names):
-            holders = sum(family in entry for entry in nodes.values()) - len(found)
+            held_before = held[: len(held) - len(found)]
             full = Full(
                 pools,
                 prefix,
-                merged_ranges([*held[: len(held) - len(found)], *kept]),
-                holders,
+                merged_ranges([*held_before, *kept]),
+                len(held_before),
                 names,
                 len(found),
                 request.max_pods,
@@ -100,7 +104,8 @@ def _range(network: Network) -> Range:
     return network[1], network.last
 
 
-def _ranges(family: Family, entries: Mapping[str, Entry]) -> list[Range]:
+def ranges_of(family: Family, entries: Mapping[str, Entry]) -> list[Range]:
+    """Return the ranges of the family that the entries hold."""
     sizes = [(1 << (WIDTH[family] - prefix)) - 1 for prefix in range(WIDTH[family] + 1)]
     return [
         (network[1], network[1] + sizes[network[2]])

@@ -12,7 +12,7 @@ from typing import Any
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import WIDTH, Family, Network, parse_network
 from flatnet.plan.findings import Findings
-from flatnet.plan.names import is_cluster_name, is_domain_name
+from flatnet.plan.names import is_cluster_name, is_domain_name, is_one_label
 
 Entry = Mapping[Family, Network]
 Entries = Mapping[str, Entry]
@@ -86,6 +86,15 @@ def _entries(key: str, data: object, findings: Findings) -> dict[str, Entry]:
         return {}
     entries: dict[str, Entry] = {}
     for name, cidrs in data.items():
+        if type(cidrs) is list and len(cidrs) == 1 and type(name) is str and is_one_label(name):
+            # The most common case when it is right.
+            try:
+                network = parse_network(cidrs[0])
+            except (FlatnetError, AttributeError):
+                pass
+            else:
+                entries[name] = {network.family: network}
+                continue
         if not isinstance(name, str) or not is_domain_name(name):
             findings.add("allocation-format", f"{key}.{name}", "no node can have that name", _RESTORE)
         elif not isinstance(cidrs, list | tuple):

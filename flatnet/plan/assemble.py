@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flatnet.plan.addresses import WIDTH, address_text, network_texts
+from flatnet.plan.addresses import WIDTH, network_texts
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.contract import PLANNER_KEYS, Contract
 from flatnet.plan.derive import apiserver_sans
@@ -18,7 +18,7 @@ Plan = dict[str, Any]
 
 _GROUPS = ("etcd", "kube_control_plane", "kube_node")
 # Beyond so many hosts the routes of each are left to the filter node_routes: they would be n times n.
-_ROUTES_PER_NODE = 250
+ROUTES_PER_NODE = 250
 
 
 def wanted_sans(settings: Settings, hosts: Sequence[Host], resolved: Resolved) -> dict[str, list[str]]:
@@ -64,7 +64,7 @@ def assemble(
         "backend": copy.deepcopy({k: v for k, v in contract.data.items() if k not in PLANNER_KEYS}),
         "kube_proxy_mode": settings.kube_proxy_mode,
         "apiserver_sans": wanted_sans(settings, hosts, resolved),
-        "nodes": _nodes(hosts, resolved, entries),
+        "nodes": nodes_part(hosts, resolved, entries),
         "masquerade": {
             "pod_cidrs": list(part["pod_cidrs"]),
             "not_to": [*part["pod_cidrs"], *_host_networks(resolved)],
@@ -73,7 +73,7 @@ def assemble(
             settings, resolved.pods, resolved.services, resolved.node_prefixes, part["dns_addresses"]
         ),
     }
-    if len(hosts) <= _ROUTES_PER_NODE:
+    if len(hosts) <= ROUTES_PER_NODE:
         for name, node in plan["nodes"].items():
             node["routes"] = node_routes(plan, name)
     return plan
@@ -91,14 +91,15 @@ def _extra_services(resolved: Resolved) -> Plan:
 
 def _host_networks(resolved: Resolved) -> list[str]:
     """Return every node address as a network of one, in the order of the families, then by number."""
-    return [
-        f"{address_text(family, value)}/{WIDTH[family]}"
-        for family in resolved.families
-        for value in sorted(resolved.addresses[family].values())
-    ]
+    networks = []
+    for index, (family, values) in enumerate(resolved.addresses.items()):
+        ordered = sorted((value, resolved.texts[name][index]) for name, value in values.items())
+        networks += [f"{text}/{WIDTH[family]}" for _, text in ordered]
+    return networks
 
 
-def _nodes(hosts: Sequence[Host], resolved: Resolved, entries: Mapping[str, Entry]) -> dict[str, Any]:
+def nodes_part(hosts: Sequence[Host], resolved: Resolved, entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """Return the plan's `nodes` for these hosts; `entries` is node name -> its pod networks."""
     families = resolved.families
     only = families[0] if len(families) == 1 else None
     nodes: dict[str, Any] = {}

@@ -35,6 +35,11 @@ _LONGEST_LABEL_VALUE = 63
 def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
     """Parse the hosts' addresses into `resolved` and check every rule about the inventory's hosts."""
     _check_groups(hosts, findings)
+    check_hosts(hosts, resolved, findings)
+
+
+def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
+    """Parse the addresses of some hosts into `resolved` and check every rule about them and among them."""
     for host in hosts:
         # A single label is what nearly every node is called, and never too long.
         if not is_one_label(host.node_name) and (
@@ -85,8 +90,9 @@ def _resolve_addresses(hosts: Sequence[Host], resolved: Resolved, findings: Find
     quick = values["ipv4"] if families == ["ipv4"] else None
     for host in hosts:
         name, found = host.inventory_name, 0
+        texts: dict[Family, str] = {}
         if quick is not None and len(host.addresses) == 1:
-            # The most common case when it is right. An IPv4 text that can be read is canonical.
+            # The most common case when it is right.
             try:
                 quick[name] = int.from_bytes(inet_pton(AF_INET, host.addresses[0]), "big")
             except (OSError, ValueError):
@@ -120,12 +126,12 @@ def _resolve_addresses(hosts: Sequence[Host], resolved: Resolved, findings: Find
                 )
             else:
                 values[family][name] = value
+                # An IPv4 text that can be read is canonical; IPv6 has many ways to write an address.
+                texts[family] = text if family == "ipv4" else address_text(family, value)
                 found += 1
         if found < wanted:
             _refuse_missing(name, resolved, findings)
-        resolved.texts[name] = [
-            address_text(family, values[family][name]) for family in families if name in values[family]
-        ]
+        resolved.texts[name] = [texts[family] for family in families if family in texts]
 
 
 def _warn_unused(name: str, text: str, family: Family, resolved: Resolved, findings: Findings) -> None:

@@ -1,8 +1,7 @@
 """Plan the network: settings, hosts, a backend's contract and the allocations so far give one plan. Pure."""
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
@@ -11,9 +10,10 @@ from flatnet.plan.adopt import adopt_nodes
 from flatnet.plan.allocate import allocate
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
+from flatnet.plan.collector import without_collector
 from flatnet.plan.contract import Contract
 from flatnet.plan.derive import pod_mtu
-from flatnet.plan.findings import Findings, split_error
+from flatnet.plan.findings import Finding, Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.immutable import check_deployed
@@ -27,12 +27,27 @@ from flatnet.plan.settings import Settings
 Plan = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What a plan was made from, for extend_plan."""
+
+    settings: Settings
+    contract: Contract
+    hosts: Sequence[Host]
+    """By inventory name."""
+    resolved: Resolved
+    warned: Sequence[Finding]
+    is_compared: bool
+    """Whether it was held against a deployed plan or running nodes."""
+
+
 class Planned(NamedTuple):
     """The plan (JSON-able), the allocations that belong to it, and warnings as lines."""
 
     plan: Plan
     allocations: Allocations
     warnings: list[str]
+    basis: Basis
 
 
 def plan_network(
@@ -58,7 +73,7 @@ def plan_from_data(
     `deployed` is the plan that was provisioned last, `existing_nodes` are Node objects to adopt
     (adopt_nodes).
     """
-    with _without_collector():
+    with without_collector():
         findings = Findings()
         read_settings = Settings.from_mapping(settings, findings)
         read = read_hosts(hosts, findings)
@@ -79,24 +94,8 @@ def prepare_plan(
     existing_nodes: object = None,
 ) -> Planned:
     """Return the plan, the allocations to record and warnings. Raises FlatnetError as plan_network does."""
-    with _without_collector():
+    with without_collector():
         return _prepare(settings, hosts, contract, allocations or Allocations(), deployed, existing_nodes)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the search for cycles: a plan is a million objects without one, and walked over and over."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            if not gc.get_freeze_count():
-                # Old from the start: otherwise all are walked at once as soon as the search goes on.
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 def _prepare(
@@ -121,7 +120,7 @@ def _prepare(
     sound = known and not any(finding.rule in _UNSOUND for finding in findings.found)
     after = before
     if contract.ipam == "plan" and sound:
-        after = allocate(_request(settings, nodes, pins, contract, resolved), before, findings)
+        after = allocate(request_of(settings, nodes, pins, contract, resolved), before, findings)
         after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
     underlay_mtu = resolve_mtu(settings, ordered, resolved, findings)
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
@@ -136,7 +135,9 @@ def _prepare(
     if deployed:
         check_deployed(deployed, plan or cluster_part(settings, resolved), settings.allowed_changes, findings)
     findings.raise_if_any()
-    return Planned(dict(sorted(plan.items())), after, findings.warnings())
+    compared = bool(deployed) or bool(existing_nodes)
+    basis = Basis(settings, contract, ordered, resolved, findings.warned, compared)
+    return Planned(dict(sorted(plan.items())), after, findings.warnings(), basis)
 
 
 _UNSOUND = frozenset(
@@ -167,13 +168,14 @@ def _known_cluster(before: Allocations, settings: Settings, findings: Findings) 
     return False
 
 
-def _request(
+def request_of(
     settings: Settings,
     nodes: Sequence[Host],
     pins: Mapping[str, Entry],
     contract: Contract,
     resolved: Resolved,
 ) -> Request:
+    """Return what to allocate for these nodes; `pins` is node name -> its pins."""
     families = resolved.families
     return Request(
         pools={

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from flatnet.plan.addresses import WIDTH, Network, pod_capacity
@@ -58,7 +59,9 @@ def free_networks(pools: Iterable[Network], prefix: int, taken: Sequence[Range],
                 return free
             aligned = -(-first // step) * step
             room = min(wanted, max(0, (last + 1 - aligned) // step))
-            free += [Network(family, start, prefix) for start in range(aligned, aligned + room * step, step)]
+            starts = range(aligned, aligned + room * step, step)
+            # By map and not by call: there may be a hundred thousand.
+            free += map(Network._make, zip(repeat(family), starts, repeat(prefix), strict=False))
     return free
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from flatnet.plan.addresses import Family, Network
 from flatnet.plan.allocations import Entry
+from flatnet.plan.pool import Range
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Request:
     own_max_pods: Mapping[str, int] = field(default_factory=dict)
     avoid: Sequence[Network] = ()
     """Networks that a wider pod network must not cover, when one is proposed."""
+    occupied: Mapping[Family, Sequence[Range]] = field(default_factory=dict)
+    """What nodes hold that are not asked for."""
     several: bool = False
     """Whether a further pod network may be proposed."""
 

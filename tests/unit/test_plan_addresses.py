@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import (
     Network,
+    address_text,
+    network_texts,
     node_network,
     parse_address,
     parse_interface,
@@ -131,3 +133,18 @@ def test_networks_of_different_families_never_overlap() -> None:
 @pytest.mark.parametrize(("prefix", "pods"), [(24, 253), (25, 125), (30, 1), (31, 0), (32, 0)])
 def test_a_node_network_addresses_all_but_three_of_its_addresses(prefix: int, pods: int) -> None:
     assert pod_capacity(Network("ipv4", 0, prefix)) == pods
+
+
+GROUPS = st.sampled_from([0, 0, 0, 0, 1, 0xDB8, 0xFFFF])
+ZEROS = st.lists(GROUPS, min_size=8, max_size=8).map(
+    lambda groups: sum(group << (112 - 16 * i) for i, group in enumerate(groups))
+)
+
+
+@given(st.integers(0, 2**32 - 2), ZEROS | st.integers(0, 2**128 - 2))
+def test_the_texts_of_a_network_are_those_of_its_addresses(four: int, six: int) -> None:
+    for network in (Network("ipv4", four, 24), Network("ipv6", min(six, 2**128 - 2), 64)):
+        value, prefix = network.first, network.prefix
+        first, second = (address_text(network.family, value + i) for i in (0, 1))
+        assert network_texts(network) == (f"{first}/{prefix}", first, second)
+        assert (first, second) == tuple(ipaddress.ip_address(text).compressed for text in (first, second))

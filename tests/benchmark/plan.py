@@ -1,0 +1,257 @@
+"""Times the planner, and what others need for a part of its work: `python tests/benchmark/plan.py`.
+
+Prints seconds of processor time, which other work on the machine disturbs little, and the machine. It judges
+nothing, and is no test. All are measured in one run, so that ratios can be compared between machines. The
+part that everybody can do is: node i of n gets the i-th /24 of the cluster network, with its gateway; its own
+address must be outside pods and services, and nobody else's.
+"""
+
+import ipaddress
+import itertools
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import netaddr
+from rich.console import Console
+from rich.table import Table
+
+from flatnet.plan import Host, extend_plan, node_routes, parse_ledger, plan_from_data
+from flatnet.plan.ledger_text import ledger_text
+
+SERVICES, PREFIX = "10.32.0.0/16", 24
+# The real contract of kubenet, as far as it matters here.
+CONTRACT: dict[str, Any] = {
+    "name": "kubenet",
+    "description": "A Linux bridge on every node and static routes between the nodes",
+    "ipam": "plan",
+    "families": ["ipv4", "ipv6"],
+    "overhead": {"ipv4": 0, "ipv6": 0},
+    "ports": [],
+    "kernel_features": ["bridge"],
+    "policy_engine": "none",
+    "masquerade": "flatnet",
+    "routes": "plan",
+    "programs": [],
+    "identities": [],
+    "check": {},
+}
+SIZES = (1_000, 10_000, 100_000)
+# What enumerates is only asked for so many nodes.
+PART = 1_000
+
+Answer = list[tuple[str, str]]
+"""Per node its pod network and gateway."""
+
+
+def cluster_for(count: int) -> str:
+    """Return the smallest cluster network with room for so many nodes."""
+    return f"64.0.0.0/{PREFIX - (count - 1).bit_length()}"
+
+
+def settings_for(count: int) -> dict[str, list[str]]:
+    return {"pod_cidrs": [cluster_for(count)], "service_cidrs": [SERVICES]}
+
+
+def node_address(number: int) -> str:
+    return f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+def inventory(count: int) -> list[dict[str, Any]]:
+    """Return hosts as the role hands them over, the first with every group."""
+    groups = (["etcd", "kube_control_plane", "kube_node"], ["kube_node"])
+    return [
+        {
+            "inventory_name": f"node-{i:06}",
+            "node_name": None,
+            "addresses": node_address(i),
+            "groups": groups[bool(i)],
+            "pod_cidr": None,
+            "facts": None,
+        }
+        for i in range(count)
+    ]
+
+
+def seconds(function: Callable[[], object], rounds: int = 3) -> float:
+    """Return the least processor time of several runs."""
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.process_time()
+        function()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def with_flatnet(count: int) -> Answer:
+    nodes = plan_from_data(settings_for(count), inventory(count), CONTRACT).plan["nodes"]
+    return [(node["pod_cidrs"][0], node["pod_gateways"][0]) for node in nodes.values()]
+
+
+def with_ipaddress(count: int) -> Answer:
+    cluster, services = ipaddress.IPv4Network(cluster_for(count)), ipaddress.IPv4Network(SERVICES)
+    answer: Answer = []
+    seen = set()
+    subnets = itertools.islice(cluster.subnets(new_prefix=PREFIX), count)
+    for number, network in enumerate(subnets):
+        address = ipaddress.IPv4Address(node_address(number))
+        if address in cluster or address in services or address in seen:
+            raise ValueError(address)
+        seen.add(address)
+        answer.append((str(network), str(network[1])))
+    return answer
+
+
+def with_netaddr(count: int) -> Answer:
+    cluster, services = netaddr.IPNetwork(cluster_for(count)), netaddr.IPNetwork(SERVICES)
+    answer: Answer = []
+    seen = set()
+    subnets = itertools.islice(cluster.subnet(PREFIX), count)
+    for number, network in enumerate(subnets):
+        address = netaddr.IPAddress(node_address(number))
+        if address in cluster or address in services or address in seen:
+            raise ValueError(address)
+        seen.add(address)
+        answer.append((str(network), str(network[1])))
+    return answer
+
+
+def with_netaddr_by_index(count: int) -> Answer:
+    """Enumerate for each node again, as an expression in a template does."""
+    cluster = netaddr.IPNetwork(cluster_for(count))
+    answer: Answer = []
+    for number in range(count):
+        network = next(itertools.islice(cluster.subnet(PREFIX), number, None))
+        answer.append((str(network), str(network[1])))
+    return answer
+
+
+def with_ansible_utils(count: int) -> Answer:
+    """Ask the filters for each node by its index, as a playbook does."""
+    filters = "ansible_collections.ansible.utils.plugins.filter"
+    subnet = import_module(f"{filters}.ipsubnet").ipsubnet
+    nth = import_module(f"{filters}.nthhost").nthhost
+    inside = import_module(f"{filters}.network_in_network").network_in_network
+    cluster = cluster_for(PART)
+    answer: Answer = []
+    seen = set()
+    for number in range(count):
+        address = node_address(number)
+        if inside(cluster, address) or inside(SERVICES, address) or address in seen:
+            raise ValueError(address)
+        seen.add(address)
+        network = subnet(cluster, str(PREFIX), number)
+        answer.append((network, nth(network, 1)))
+    return answer
+
+
+def measure(count: int) -> dict[str, float]:
+    """Return what n nodes take, in this process: seconds by kind of work, and the peak memory of one plan."""
+    # Room for one more.
+    settings, hosts = settings_for(count + 1), inventory(count)
+    start = time.process_time()
+    planned = plan_from_data(settings, hosts, CONTRACT)
+    took = {"first": time.process_time() - start}
+    took["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    ledger, text = planned.allocations, ledger_text(planned.allocations)
+    took["again"] = seconds(lambda: plan_from_data(settings, hosts, CONTRACT, ledger))
+    one_more = Host("zzz", "zzz", ("10.80.0.1",), frozenset({"kube_node"}))
+    took["one more"] = seconds(lambda: extend_plan(planned, [one_more]))
+    took["read the file"] = seconds(lambda: parse_ledger(text))
+    took["write its text"] = seconds(lambda: ledger_text(ledger))
+    took["routes of one host"] = seconds(lambda: node_routes(planned.plan, "node-000000"), 1)
+    return took
+
+
+def measured_apart(count: int) -> dict[str, float]:
+    """Measure in a process of its own, so that memory is that of one plan."""
+    done = subprocess.run([sys.executable, __file__, str(count)], capture_output=True, text=True, check=True)
+    took: dict[str, float] = json.loads(done.stdout)
+    return took
+
+
+def machine() -> str:
+    """Return what it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.partition(": ")[2] for line in lines if "model name" in line), platform.machine())
+    load = os.getloadavg()[0]
+    return f"{model}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}"
+
+
+def sizes_table() -> Table:
+    table = Table(
+        "nodes", "first plan", "per node", "peak memory", "again", "one more", title="flatnet alone"
+    )
+    extra = Table("nodes", "read the file", "write its text", "routes of one host", title="beside the plan")
+    for count in SIZES:
+        took = measured_apart(count)
+        table.add_row(
+            f"{count:,}",
+            f"{took['first']:.3f} s",
+            f"{took['first'] / count * 1e6:.1f} µs",
+            f"{took['megabytes']:.0f} MB",
+            f"{took['again']:.3f} s",
+            f"{took['one more']:.3f} s",
+        )
+        extra.add_row(
+            f"{count:,}",
+            *(f"{took[key]:.3f} s" for key in ("read the file", "write its text", "routes of one host")),
+        )
+    grid = Table.grid()
+    grid.add_row(table)
+    grid.add_row(extra)
+    return grid
+
+
+def ratios_table() -> Table:
+    """Return what the same work takes with others, who check a part of the rules at most."""
+    table = Table("the same work with", "nodes", "seconds", "times flatnet", title="ratios of this run")
+    others = {"ipaddress": with_ipaddress, "netaddr": with_netaddr}
+    for count in (PART, SIZES[-1]):
+        expected = with_flatnet(count)
+        own = seconds(partial(with_flatnet, count))
+        table.add_row("flatnet (the whole plan, all rules)", f"{count:,}", f"{own:.3f}", "1.0")
+        by_index = {"netaddr, by index": with_netaddr_by_index} if count == PART else {}
+        for name, function in (others | by_index).items():
+            took = seconds(partial(function, count), 1)
+            if function(count) != expected:
+                raise SystemExit(f"{name} found other networks")
+            table.add_row(name, f"{count:,}", f"{took:.3f}", f"{took / own:.1f}")
+        if count == PART:
+            add_ansible_utils(table, own)
+    return table
+
+
+def add_ansible_utils(table: Table, own: float) -> None:
+    """Ask the filters for a few nodes and scale: they list all subnets for each single one."""
+    few = 20
+    try:
+        took = seconds(lambda: with_ansible_utils(few), 1) * PART / few
+    except ImportError as error:
+        table.add_row(f"ansible.utils: not here ({error.name})", "", "", "")
+        return
+    table.add_row(f"ansible.utils (from {few} nodes)", f"{PART:,}", f"{took:.0f}", f"{took / own:,.0f}")
+
+
+def main() -> None:
+    """Print the figures, or with a number of nodes those of that size as JSON."""
+    if len(sys.argv) > 1:
+        sys.stdout.write(json.dumps(measure(int(sys.argv[1]))))
+        return
+    console = Console()
+    console.print(machine())
+    console.print(sizes_table())
+    console.print(ratios_table())
+
+
+if __name__ == "__main__":
+    main()
