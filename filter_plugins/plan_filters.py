@@ -27,7 +27,7 @@ def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except FlatnetError as error:
             raise AnsibleFilterError(str(error)) from None
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, LookupError) as error:
             raise AnsibleFilterError(
                 f"{function.__name__}: an argument has the wrong type ({error}); see ansible-doc -t filter"
             ) from None

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Family, Network, parse_network
@@ -21,25 +22,53 @@ def adopted_allocations(existing_nodes: object, allocations: object = None) -> d
     """
     findings = Findings()
     before = allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
-    after = adopt_nodes(before, existing_nodes, None, findings)
+    adopted = adopt_nodes(before, existing_nodes, None, findings)
     findings.raise_if_any()
-    return after.to_mapping()
+    return adopted.allocations.to_mapping()
+
+
+class Adopted(NamedTuple):
+    """The allocations with what running nodes have, and what of that is not the inventory's to plan with."""
+
+    allocations: Allocations
+    apart: Mapping[str, Entry]
+    """Networks of running nodes that the inventory lacks, and those that a pin replaces."""
 
 
 def adopt_nodes(
-    before: Allocations, existing_nodes: object, inventory: Collection[str] | None, findings: Findings
-) -> Allocations:
+    before: Allocations,
+    existing_nodes: object,
+    inventory: Collection[str] | None,
+    findings: Findings,
+    pins: Mapping[str, Entry] = MappingProxyType({}),
+) -> Adopted:
     """Return the allocations with the networks of running nodes; what disagrees becomes a finding.
 
     A node that `before` knows must have the same networks there: Node.spec.podCIDRs is immutable, and what a
-    running node has is what packets follow. `inventory` are the node names of the inventory; None: not known.
+    running node has is what packets follow. Only a pin may say otherwise, which is a warning. `inventory` are
+    the node names of the inventory; None: not known.
     """
     running = _node_networks(existing_nodes, findings)
     nodes, removed = dict(before.nodes), dict(before.removed)
+    known_names = {*running, *nodes} if inventory is None else set(inventory)
+    for name in nodes.keys() - known_names:
+        removed[name] = nodes.pop(name)
+    apart: dict[str, Entry] = {}
     for name, entry in sorted(running.items()):
-        known = nodes.get(name, {})
+        known, pinned = nodes.get(name, {}), pins.get(name, {})
+        kept: dict[Family, Network] = {}
         for family, network in entry.items():
-            old = known.get(family)
+            old, pin = known.get(family), pinned.get(family)
+            if pin and pin != network:
+                apart[name] = entry
+                findings.warn(
+                    "pin-moves-node",
+                    f"pod_cidr {pin} in place of {network}",
+                    "Node.spec.podCIDRs is immutable",
+                    "drain and delete the Node object before this is applied, or pin what it has",
+                    name,
+                )
+                continue
             if old and old != network:
                 findings.add(
                     "adoption-conflict",
@@ -48,19 +77,19 @@ def adopt_nodes(
                     "write what it has into the allocations, or drain it and delete its Node object",
                     name,
                 )
-        nodes[name] = {**known, **entry}
-        removed.pop(name, None)
-    _drop_tombstones(running, removed, findings)
-    for name in running:
-        if inventory is not None and name not in set(inventory):
+            kept[family] = network
+        nodes[name] = {**removed.pop(name, {}), **known, **kept}
+        if name not in known_names:
+            apart[name] = nodes[name]
             findings.warn(
                 "adoption-stranger",
                 "Node object",
-                "it is no node of the inventory, and its network is kept for it as for a node that left",
+                "it is no node of the inventory, and its network is kept for it",
                 "add it to kube_node, or delete the Node object",
                 name,
             )
-    return Allocations(nodes, removed, before.pins, before.cluster)
+    _drop_tombstones(running, removed, findings)
+    return Adopted(Allocations(nodes, removed, before.pins, before.cluster), apart)
 
 
 def _drop_tombstones(running: Mapping[str, Entry], removed: dict[str, Entry], findings: Findings) -> None:

@@ -152,6 +152,6 @@ def _drop_reused(
             "tombstone-reused",
             f"kept {network}",
             "the pod networks are otherwise full, so that another node got what was kept in case it returns",
-            "widen pod_cidrs to keep room for nodes that return",
+            "make sure that its Node object is gone, or widen pod_cidrs to keep room for nodes that return",
             gone,
         )

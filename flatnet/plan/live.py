@@ -1,8 +1,8 @@
 """Hosts as they are, read from what preflight reported.
 
 Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"]}], routes: [{destination, gateway,
-device, protocol}], listening: [{address, port}], ip_local_port_range: [first, last], kernel_features: {vxlan:
-true}}. All keys are optional; what was not reported is not judged.
+device, protocol}], nameservers: ["192.0.2.53"], listening: [{address, port}], ip_local_port_range: [first,
+last], kernel_features: {vxlan: true}}. All keys are optional; what was not reported is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import Address, Network, parse_interface
+from flatnet.plan.addresses import Address, Network, parse_address, parse_interface
 from flatnet.plan.findings import Findings
 from flatnet.plan.hosts import Host
 from flatnet.plan.rules import Resolved
@@ -69,6 +69,19 @@ def routes_of(host: Host, findings: Findings) -> list[Route]:
             _unreadable(host, "routes", error, findings)
             continue
         read.append(Route(destination, str(item.get("device")), str(item.get("protocol"))))
+    return read
+
+
+def nameservers_of(host: Host, findings: Findings) -> list[Address]:
+    """Return the DNS servers that the host asks."""
+    read = []
+    listed = (host.facts or {}).get("nameservers")
+    for text in listed if isinstance(listed, list | tuple) else ():
+        try:
+            # A link-local server has its interface behind a percent sign.
+            read.append(parse_address(str(text).partition("%")[0]))
+        except FlatnetError as error:
+            _unreadable(host, "nameservers", error, findings)
     return read
 
 

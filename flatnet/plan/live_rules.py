@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-from flatnet.plan.addresses import Address, Network
+from flatnet.plan.addresses import WIDTH, Address, Network
 from flatnet.plan.allocations import Entry
 from flatnet.plan.contract import Contract
 from flatnet.plan.findings import Findings
 from flatnet.plan.hosts import Host
 from flatnet.plan.limits import EPHEMERAL_PORTS
-from flatnet.plan.live import Interface, ephemeral_ports, interfaces_of, listening_ports, routes_of
+from flatnet.plan.live import (
+    Interface,
+    ephemeral_ports,
+    interfaces_of,
+    listening_ports,
+    nameservers_of,
+    routes_of,
+)
 from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
 from flatnet.plan.settings import Settings
@@ -85,6 +92,9 @@ def check_live(
         interfaces = interfaces_of(host, findings)
         _check_interfaces(host, interfaces, resolved, own, contract, findings)
         _check_routes(host, resolved, own, contract, findings)
+        for address in nameservers_of(host, findings):
+            single = Network(address.family, address.value, WIDTH[address.family])
+            _check_free(host, f"DNS server {address}", single, resolved, False, findings)
         _check_features(host, contract, kube_proxy_mode, findings)
 
 

@@ -1,13 +1,13 @@
 """Plan the network: settings, hosts, a backend's contract and the allocations so far give one plan. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Family, Network, parse_network
 from flatnet.plan.adopt import adopt_nodes
-from flatnet.plan.allocate import allocate
+from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
 from flatnet.plan.collector import without_collector
@@ -114,13 +114,18 @@ def _prepare(
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
     known = _known_cluster(before, settings, findings)
-    if existing_nodes:
-        before = adopt_nodes(before, existing_nodes, [host.node_name for host in nodes], findings)
+    apart: Mapping[str, Entry] = {}
+    if existing_nodes and contract.ipam == "plan":
+        names = [host.node_name for host in nodes]
+        before, apart = adopt_nodes(before, existing_nodes, names, findings, pins)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
     sound = known and not any(finding.rule in _UNSOUND for finding in findings.found)
     after = before
     if contract.ipam == "plan" and sound:
-        after = allocate(request_of(settings, nodes, pins, contract, resolved), before, findings)
+        request = request_of(settings, nodes, pins, contract, resolved)
+        # What a running node has is nobody else's, whatever the inventory knows of it.
+        occupied = {family: ranges_of(family, apart) for family in resolved.families}
+        after = allocate(replace(request, occupied=occupied), before, findings)
         after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
     underlay_mtu = resolve_mtu(settings, ordered, resolved, findings)
     mtu = _mtu(underlay_mtu, contract, resolved, findings)

@@ -98,6 +98,15 @@ REFUSED_HOSTS = [
         facts(interfaces=[INTERFACE, {"name": "docker0", "addresses": ["10.32.0.1/16"]}]),
         facts(interfaces=[INTERFACE, {"name": "docker0", "addresses": ["10.33.0.1/16"]}]),
     ),
+    Case(
+        "live-overlap", facts(nameservers=["10.32.0.53"]), facts(nameservers=["10.33.0.53", "fe80::1%eth0"])
+    ),
+    Case(
+        "live-overlap",
+        ON_SIX | {"some": [with_facts(ON_SIX["some"][0], nameservers=["2001:db8:200::53"])]},
+        ON_SIX | {"some": [with_facts(ON_SIX["some"][0], nameservers=["2001:db8:201::53"])]},
+    ),
+    Case("facts-format", facts(nameservers=["dns"]), facts(nameservers=[])),
     Case("deployed-format", {"deployed": {"nodes": 5}}, {"deployed": {"nodes": {}}}),
     Case(
         "immutable-pod-cidr",

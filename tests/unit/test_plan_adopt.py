@@ -1,12 +1,13 @@
 """Taking over a cluster that runs already."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import DUAL, HOSTS, findings, host, pod_cidrs, prepare
+from plan_cases import DUAL, HOSTS, KUBENET, findings, host, pod_cidrs, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, adopted_allocations
@@ -96,8 +97,39 @@ def test_running_nodes_that_the_inventory_does_not_know_keep_theirs_and_are_name
     assert pod_cidrs(planned)["node-a"] == ["10.200.3.0/24"]
     assert planned.warnings == [
         "[adoption-stranger] old-[0:2]: Node object: it is no node of the inventory, and its network is kept "
-        "for it as for a node that left. Fix: add it to kube_node, or delete the Node object."
+        "for it. Fix: add it to kube_node, or delete the Node object."
     ]
+
+
+def test_what_a_running_stranger_has_is_given_to_nobody_even_when_the_pool_is_full() -> None:
+    narrow = Settings(pod_cidrs=("10.200.0.0/22",))
+    strangers = [node("old-0", "10.200.0.0/24"), node("old-1", "10.200.1.0/24")]
+    assert "none is left for node-c" in findings(narrow, existing_nodes=strangers)[0]
+    ledger = {"removed": {"gone": ["10.200.2.0/24"]}}
+    planned = prepare(narrow, HOSTS[:2], allocations=ledger, existing_nodes=strangers)
+    assert pod_cidrs(planned) == {"node-a": ["10.200.3.0/24"], "node-b": ["10.200.2.0/24"]}
+    assert sorted(planned.allocations.removed) == ["old-0", "old-1"]
+
+
+def test_a_pin_wins_over_what_a_running_node_has_and_says_what_that_takes() -> None:
+    some = [replace(HOSTS[0], pod_cidr_pins=("10.200.9.0/24",)), *HOSTS[1:]]
+    running = [node("node-a", "10.200.0.0/24")]
+    planned = prepare(some=some, existing_nodes=running)
+    # What the node has until it is replaced goes to nobody.
+    assert pod_cidrs(planned) == {
+        "node-a": ["10.200.9.0/24"],
+        "node-b": ["10.200.1.0/24"],
+        "node-c": ["10.200.2.0/24"],
+    }
+    assert planned.warnings == [
+        "[pin-moves-node] node-a: pod_cidr 10.200.9.0/24 in place of 10.200.0.0/24: Node.spec.podCIDRs is "
+        "immutable. Fix: drain and delete the Node object before this is applied, or pin what it has."
+    ]
+
+
+def test_a_backend_that_gives_networks_itself_adopts_none() -> None:
+    contract = KUBENET | {"ipam": "backend"}
+    assert prepare(contract=contract, existing_nodes=[node("node-a", "10.9.0.0/24")]).warnings == []
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,8 @@ def test_what_is_kept_is_given_away_only_when_nothing_else_is_free_and_that_is_s
     assert sorted(tight.allocations.removed) == ["y"]
     assert tight.warnings == [
         "[tombstone-reused] x: kept 10.200.0.0/24: the pod networks are otherwise full, so that another node "
-        "got what was kept in case it returns. Fix: widen pod_cidrs to keep room for nodes that return."
+        "got what was kept in case it returns. Fix: make sure that its Node object is gone, "
+        "or widen pod_cidrs to keep room for nodes that return."
     ]
 
 

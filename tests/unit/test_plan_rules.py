@@ -439,7 +439,9 @@ NAMES = list(Settings.__dataclass_fields__)
 @given(
     st.dictionaries(st.sampled_from(NAMES), anything, max_size=4),
     st.dictionaries(
-        st.sampled_from(["node_name", "addresses", "groups", "pod_cidr", "facts"]), anything, max_size=4
+        st.sampled_from(["node_name", "addresses", "groups", "pod_cidr", "pod_prefix", "max_pods", "facts"]),
+        anything,
+        max_size=4,
     ),
 )
 def test_arbitrary_settings_and_hosts_raise_nothing_but_the_error_for_users(
