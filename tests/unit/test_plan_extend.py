@@ -1,7 +1,7 @@
 """Adding nodes to a plan gives the plan of everybody."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, KUBENET, host, prepare, with_facts
 
 from flatnet.errors import FlatnetError
-from flatnet.plan import Host, Planned, Settings, extend, extend_plan
+from flatnet.plan import Allocations, Contract, Host, Planned, Settings, extend, extend_plan, prepare_plan
 
 WIDE = Settings(pod_cidrs=("10.192.0.0/12", "2001:db8:200::/48"), service_cidrs=DUAL.service_cidrs)
 FIRST = host("m", "192.0.2.1", "2001:db8::1", groups=ALL_GROUPS)
@@ -41,8 +41,14 @@ def same(one: Planned, other: Planned) -> bool:
 def is_quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     """Return a function that tells whether no plan was made anew since."""
     calls: list[object] = []
-    real = extend.prepare_plan
-    monkeypatch.setattr(extend, "prepare_plan", lambda *args: (calls.append(args), real(*args))[1])
+
+    def anew(
+        settings: Settings, hosts: Sequence[Host], contract: Contract, allocations: Allocations
+    ) -> Planned:
+        calls.append(hosts)
+        return prepare_plan(settings, hosts, contract, allocations)
+
+    monkeypatch.setattr(extend, "prepare_plan", anew)
     return lambda: not calls
 
 
