@@ -88,8 +88,24 @@ def adopt_nodes(
                 "add it to kube_node, or delete the Node object",
                 name,
             )
+    _check_pins(pins, apart, findings)
     _drop_tombstones(running, removed, findings)
     return Adopted(Allocations(nodes, removed, before.pins, before.cluster), apart)
+
+
+def _check_pins(pins: Mapping[str, Entry], apart: Mapping[str, Entry], findings: Findings) -> None:
+    """Refuse pins on what another node has as long as its Node object is there."""
+    held = [(network, name) for name, entry in sorted(apart.items()) for network in entry.values()]
+    for name, entry in sorted(pins.items()):
+        for pin in entry.values():
+            for network, owner in held:
+                if owner != name and pin.overlaps(network):
+                    findings.add(
+                        "pin-conflict",
+                        f"{name}: {pin}",
+                        f"it overlaps {network} of the running node {owner}",
+                        "pin another network, or delete that Node object first",
+                    )
 
 
 def _drop_tombstones(running: Mapping[str, Entry], removed: dict[str, Entry], findings: Findings) -> None:

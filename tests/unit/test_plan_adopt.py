@@ -127,6 +127,14 @@ def test_a_pin_wins_over_what_a_running_node_has_and_says_what_that_takes() -> N
     ]
 
 
+def test_a_pin_on_what_a_running_stranger_has_names_both() -> None:
+    some = [replace(HOSTS[0], pod_cidr_pins=("10.200.4.0/23",)), *HOSTS[1:]]
+    assert findings(some=some, existing_nodes=[node("old", "10.200.5.0/24")]) == [
+        "[pin-conflict] node-a: 10.200.4.0/23: it overlaps 10.200.5.0/24 of the running node old. "
+        "Fix: pin another network, or delete that Node object first."
+    ]
+
+
 def test_a_backend_that_gives_networks_itself_adopts_none() -> None:
     contract = KUBENET | {"ipam": "backend"}
     assert prepare(contract=contract, existing_nodes=[node("node-a", "10.9.0.0/24")]).warnings == []

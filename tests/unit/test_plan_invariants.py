@@ -87,7 +87,7 @@ def networks_of(entries: dict[str, list[str]]) -> list[Network]:
     return [parse_network(text) for listed in entries.values() for text in listed]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(inputs())
 def test_every_plan_keeps_what_it_promises(arguments: dict[str, Any]) -> None:
     found = planned(arguments)
