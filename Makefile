@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 HOSTS := python -m flatnet.container_hosts
 
-.PHONY: help cluster destroy test lint unit integration browser molecule benchmark programs clean machine venv
+.PHONY: help cluster destroy test lint unit integration browser molecule benchmark docs programs clean machine venv
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ molecule: machine venv ## a real cluster per scenario; SCENARIOS="default flanne
 
 benchmark: machine venv ## how long provisioning takes
 	@python tests/benchmark/provision.py
+
+docs: venv ## write the pages that are made from the code: filters, backends
+	@python -m flatnet.filter_docs
+	@python -m flatnet.backend_docs
 
 programs: machine venv ## build the programs of Kubernetes and friends into the cache
 	@python -m flatnet.programs build

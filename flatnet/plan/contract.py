@@ -22,6 +22,7 @@ _REQUIRED: dict[str, type] = {
     "masquerade": str,
     "routes": str,
     "programs": list,
+    "units": list,
     "identities": list,
     "check": dict,
 }

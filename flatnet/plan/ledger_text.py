@@ -97,6 +97,7 @@ def _read_written(text: str) -> dict[str, Any] | None:
         return None
     data: dict[str, Any] = {}
     section: dict[str, list[str]] | None = None
+    begun: list[dict[str, list[str]]] = []
     match = _LINE.fullmatch
     for line in text[len(HEADER) : -len(_FOOTER) - 1].split("\n"):
         found = match(line)
@@ -111,6 +112,7 @@ def _read_written(text: str) -> dict[str, Any] | None:
                 data[key] = {}
             elif key != "cluster" and value == "":
                 data[key] = section = {}
+                begun.append(section)
             else:
                 return None
             continue
@@ -119,7 +121,8 @@ def _read_written(text: str) -> dict[str, Any] | None:
         if section is None or node in section:
             return None
         section[node] = [text for text in networks if text]
-    return data
+    # A section with nothing in it is not written like that.
+    return data if all(begun) else None
 
 
 _CLUSTER = re.compile(r"[A-Za-z][-A-Za-z0-9_.]*|'[A-Za-z0-9][-A-Za-z0-9_.]*'", re.ASCII)

@@ -8,14 +8,12 @@ from typing import Any, NamedTuple
 from flatnet.plan_report.document import Document
 
 # The units that run on the hosts of a group, as the roles etcd, kube_control_plane, container_runtime,
-# kube_node and kube_proxy declare them.
+# kube_node and kube_proxy declare them. A backend's own are in its contract.
 UNITS: Mapping[str, tuple[str, ...]] = {
     "etcd": ("etcd",),
     "kube_control_plane": ("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     "kube_node": ("containerd", "kubelet", "kube-proxy"),
 }
-# The units of backends' roles; a backend without an entry here is told as unknown.
-BACKEND_UNITS: Mapping[str, tuple[str, ...]] = {"kubenet": (), "flannel": ("flanneld",)}
 
 
 class Restart(NamedTuple):
@@ -114,7 +112,7 @@ class Pair:
     @property
     def backend_units(self) -> tuple[str, ...]:
         """The units of the wanted backend."""
-        return BACKEND_UNITS.get(self.backend, ())
+        return tuple(self.after["backend"]["units"])
 
     @property
     def masquerade_effects(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatnet.plan.addresses import parse_network
-from flatnet.plan_report.changes import BACKEND_UNITS, Change, Pair
+from flatnet.plan_report.changes import Change, Pair
 from flatnet.plan_report.words import listed, verb
 
 # Said with every refusal that only a fresh cluster lifts.
@@ -264,7 +264,8 @@ def _backend(pair: Pair) -> list[Change]:
         changed = listed(_differing(before, after))
         effects = ("The routes and the CNI configuration follow; run --check --diff to see.",)
         return [Change("backend", f"What backend {after['name']} declares changes: {changed}.", effects)]
-    left = [f"{unit}.service" for unit in BACKEND_UNITS.get(before["name"], ())]
+    # A record from before backends named their units does not have them.
+    left = [f"{unit}.service" for unit in before.get("units", ())]
     remains = f" and {listed(left)}" if left else ""
     return [
         Change(

@@ -42,6 +42,7 @@ CONTRACT: dict[str, Any] = {
     "masquerade": "flatnet",
     "routes": "plan",
     "programs": [],
+    "units": [],
     "identities": [],
     "check": {},
 }

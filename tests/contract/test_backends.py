@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flatnet.backend_docs import BEGIN, END, TARGET, main, page, scenarios, tables
+
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))
 ADDRESSES = {"pod_gateway", "node_address", "tunnel_address"}
@@ -21,6 +23,7 @@ SHAPE = {
     "masquerade": str,
     "routes": str,
     "programs": list,
+    "units": list,
     "identities": list,
     "check": dict,
 }
@@ -37,7 +40,8 @@ def contract(role: Path) -> dict[str, Any]:
 @by_backend
 def test_a_backend_declares_everything_and_nothing_else(role: Path) -> None:
     found = contract(role)
-    assert {key: type(value) for key, value in found.items()} == SHAPE
+    assert {key: type(value) for key, value in found.items() if key != "interfaces"} == SHAPE
+    assert isinstance(found.get("interfaces", []), list)
     assert f"cni_{found['name']}" == role.name
 
 
@@ -55,8 +59,86 @@ def test_a_backend_uses_only_words_that_the_planner_knows(role: Path) -> None:
 
 
 @by_backend
-def test_a_backend_has_a_scenario_and_a_row_in_the_table_of_backends(role: Path) -> None:
-    name = contract(role)["name"]
-    scenarios = (path.read_text() for path in (ROOT / "molecule").glob("*/inventory/*.yml"))
-    assert name == "kubenet" or any(f"cluster_network_backend: {name}" in text for text in scenarios)
-    assert f"| {name} |" in (ROOT / "docs/backends.md").read_text()
+def test_a_backend_runs_the_units_that_it_declares(role: Path) -> None:
+    tasks = yaml.safe_load((role / "tasks/main.yml").read_text())
+    states = [task["node_state"] for task in tasks if "node_state" in task]
+    units = [unit["name"].removesuffix(".service") for state in states for unit in state.get("units", [])]
+    assert states
+    assert units == contract(role)["units"]
+
+
+@by_backend
+def test_a_backend_has_a_scenario(role: Path) -> None:
+    assert contract(role)["name"] in {scenario.backend for scenario in scenarios()}
+
+
+def test_the_tables_about_backends_are_up_to_date() -> None:
+    text = (ROOT / TARGET).read_text()
+    assert text == page(text), "run: make docs"
+
+
+def test_a_backend_is_told_with_where_it_was_verified(tmp_path: Path) -> None:
+    copy_backend(tmp_path, "flannel", "other")
+    (tmp_path / "molecule/odd/inventory").mkdir(parents=True)
+    (tmp_path / "molecule/odd/molecule.yml").write_text("---\n")
+    settings = {"cluster_network_backend": "other", "cluster_kube_proxy_mode": "nftables"}
+    inventory = {"k8s_cluster": {"vars": settings, "hosts": {"node-1": None}}}
+    (tmp_path / "molecule/odd/inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
+    lines = tables(tmp_path).splitlines()
+    assert lines[2].startswith("| [other](../roles/cni_other/README.md) | A VXLAN tunnel")
+    assert lines[2].endswith(
+        "| 1450 | IPv4 | none | container hosts, scenario `odd`: IPv4, kube-proxy nftables |"
+    )
+
+
+def test_a_backend_without_a_scenario_is_told_as_verified_nowhere(tmp_path: Path) -> None:
+    copy_backend(tmp_path, "kubenet", "other")
+    assert tables(tmp_path).splitlines()[2].endswith("| 1500 | IPv4, IPv6, both | none | nowhere yet |")
+
+
+def test_a_page_that_is_behind_is_told_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_backend(tmp_path, "kubenet", "other")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / TARGET).write_text(f"# Backends\n\n{BEGIN}{END}\nMore.\n")
+    assert main(["--root", str(tmp_path), "--check"]) == 1
+    assert "+| [other](../roles/cni_other/README.md)" in capsys.readouterr().err
+    assert main(["--root", str(tmp_path)]) == 0
+    assert main(["--root", str(tmp_path), "--check"]) == 0
+    assert (tmp_path / TARGET).read_text() == f"# Backends\n\n{BEGIN}\n{tables(tmp_path)}\n{END}\nMore.\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        (TARGET, "# Backends\n", "has no lines"),
+        (Path("molecule/odd/inventory/hosts.yml"), "[]", "the inventory of scenario odd cannot be read"),
+        (Path("molecule/odd/inventory/hosts.yml"), "a: [", "the inventory of scenario odd cannot be read"),
+    ],
+)
+def test_what_the_tables_cannot_be_made_from_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: Path, text: str, message: str
+) -> None:
+    copy_backend(tmp_path, "kubenet", "other")
+    for file, content in (
+        (TARGET, BEGIN + END),
+        (Path("molecule/odd/molecule.yml"), ""),
+        (Path("molecule/odd/inventory/hosts.yml"), "k8s_cluster: {}"),
+        (path, text),
+    ):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(content)
+    assert main(["--root", str(tmp_path)]) == 1
+    found = capsys.readouterr().err
+    assert message in found
+    assert "Traceback" not in found
+
+
+def copy_backend(root: Path, name: str, new: str) -> None:
+    """Write a role below the root that declares what the backend does, under another name."""
+    declared = contract(ROOT / f"roles/cni_{name}") | {"name": new}
+    (root / f"roles/cni_{new}/vars").mkdir(parents=True)
+    (root / f"roles/cni_{new}/vars/contract.yml").write_text(
+        yaml.safe_dump({f"cni_{new}_contract": declared})
+    )

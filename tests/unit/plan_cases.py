@@ -21,6 +21,7 @@ KUBENET: dict[str, Any] = {
     "masquerade": "flatnet",
     "routes": "plan",
     "programs": ["bridge"],
+    "units": [],
     "identities": [],
     "check": {"node_to_local_pod": "pod_gateway"},
 }
@@ -31,6 +32,7 @@ FLANNEL: dict[str, Any] = KUBENET | {
     "ports": [{"protocol": "udp", "port": 8472, "purpose": "VXLAN"}],
     "kernel_features": ["bridge", "veth", "vxlan"],
     "routes": "backend",
+    "units": ["flanneld"],
 }
 ALL_GROUPS = frozenset({"etcd", "kube_control_plane", "kube_node"})
 DUAL = Settings(

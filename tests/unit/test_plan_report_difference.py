@@ -12,7 +12,7 @@ from plan_report_cases import PLANS, THREE, WIDE, difference, plan
 
 from flatnet.plan import Host, Settings
 from flatnet.plan_report import Change, Difference, difference_table, plan_difference, plan_document, refusal
-from flatnet.plan_report.changes import BACKEND_UNITS, UNITS, Restart, combined
+from flatnet.plan_report.changes import UNITS, Restart, combined
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = ("control-plane-1", "node-1", "node-2")
@@ -389,25 +389,10 @@ def declared_units(role: str) -> set[str]:
         ("container_runtime", ("containerd",)),
         ("kube_node", ("kubelet",)),
         ("kube_proxy", ("kube-proxy",)),
-        *((f"cni_{name}", units) for name, units in BACKEND_UNITS.items()),
     ],
 )
 def test_the_units_are_those_that_the_roles_run(role: str, units: tuple[str, ...]) -> None:
     assert set(units) <= declared_units(role)
-
-
-def test_every_backend_with_a_unit_is_known() -> None:
-    backends = {path.name.removeprefix("cni_"): path for path in (ROOT / "roles").glob("cni_*")}
-    run = {
-        name: {
-            item["name"].removesuffix(".service")
-            for task in tasks
-            for item in task.get("node_state", {}).get("units", [])
-        }
-        for name, path in backends.items()
-        if isinstance(tasks := yaml.safe_load((path / "tasks/main.yml").read_text()), list)
-    }
-    assert run == {name: set(BACKEND_UNITS[name]) for name in run}
 
 
 def test_the_table_shows_what_happens_and_what_restarts() -> None:
