@@ -10,15 +10,12 @@ from flatnet.plan.contract import PLANNER_KEYS, Contract
 from flatnet.plan.derive import apiserver_sans
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.hosts import Host
-from flatnet.plan.routes import node_routes
 from flatnet.plan.rules import Resolved
 from flatnet.plan.settings import Settings
 
 Plan = dict[str, Any]
 
 _GROUPS = ("etcd", "kube_control_plane", "kube_node")
-# Beyond so many hosts the routes of each are left to the filter node_routes: they would be n times n.
-ROUTES_PER_NODE = 250
 
 
 def wanted_sans(settings: Settings, hosts: Sequence[Host], resolved: Resolved) -> dict[str, list[str]]:
@@ -55,7 +52,7 @@ def assemble(
     """Return the plan without its MTU. `hosts` are sorted by name and without a finding."""
     entries = allocations.nodes if contract.ipam == "plan" else {}
     part = cluster_part(settings, resolved)
-    plan = {
+    return {
         **part,
         **_extra_services(resolved),
         "node_prefixes": list(resolved.node_prefixes.values()),
@@ -73,10 +70,6 @@ def assemble(
             settings, resolved.pods, resolved.services, resolved.node_prefixes, part["dns_addresses"]
         ),
     }
-    if len(hosts) <= ROUTES_PER_NODE:
-        for name, node in plan["nodes"].items():
-            node["routes"] = node_routes(plan, name)
-    return plan
 
 
 def _extra_services(resolved: Resolved) -> Plan:

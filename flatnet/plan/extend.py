@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from flatnet.plan.addresses import WIDTH, address_text
 from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations
-from flatnet.plan.assemble import ROUTES_PER_NODE, nodes_part
+from flatnet.plan.assemble import nodes_part
 from flatnet.plan.collector import without_collector
 from flatnet.plan.findings import Findings, finding_lines
 from flatnet.plan.host_rules import check_hosts
@@ -25,8 +25,8 @@ def extend_plan(planned: Planned, added: Sequence[Host]) -> Planned:
     """Return what prepare_plan returns for the hosts of the plan and the added ones, in less time.
 
     Only what an added host could break is checked. Hosts that are more than nodes, that are pinned or were
-    looked at, small plans, and everything that has to be refused take the long way. Raises FlatnetError as
-    prepare_plan does.
+    looked at, the first node of all, and everything that has to be refused take the long way. Raises
+    FlatnetError as prepare_plan does.
     """
     basis = planned.basis
     ordered = sorted(added, key=lambda host: host.inventory_name)
@@ -42,7 +42,8 @@ def _is_quick(planned: Planned, added: Sequence[Host]) -> bool:
     basis = planned.basis
     return (
         basis.contract.ipam == "plan"
-        and len(basis.hosts) >= ROUTES_PER_NODE
+        # The first node ends the warning that there is none.
+        and bool(planned.allocations.nodes)
         and not basis.is_compared
         and not any(finding.rule in _ONCE and finding.host for finding in basis.warned)
         and all(host.groups == _PLAIN and not host.pod_cidr_pins and host.facts is None for host in added)

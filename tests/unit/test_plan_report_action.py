@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from flatnet.plan_report import parse_document, plan_of
+from flatnet.plan_report.document import routes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTS = {f"node-{letter}": {"ansible_host": f"192.0.2.1{index}"} for index, letter in enumerate("abc")}
@@ -66,7 +67,7 @@ def test_a_plan_is_shown_compared_and_written(inventory: Path) -> None:
     assert "Nothing is recorded as deployed: everything in this plan is new." in output
     assert f"Written: {reports}/plan.html\nWritten: {reports}/plan.json\n" in output
     document = parse_document((reports / "plan.json").read_text(), "plan.json")
-    assert plan_of(document)["nodes"]["node-b"]["routes"] == [
+    assert routes_of(document, "node-b") == [
         {"destination": "10.200.0.0/24", "gateway": "192.0.2.10"},
         {"destination": "10.200.2.0/24", "gateway": "192.0.2.12"},
     ]

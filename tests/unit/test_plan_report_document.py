@@ -9,6 +9,7 @@ from plan_cases import host, hosts
 from plan_report_cases import PLANS, WIDE, plan
 
 from flatnet.errors import FlatnetError
+from flatnet.plan import node_routes
 from flatnet.plan_report import (
     document_text,
     parse_document,
@@ -17,6 +18,7 @@ from flatnet.plan_report import (
     read_document,
     write_text,
 )
+from flatnet.plan_report.document import routes_of
 
 by_plan = pytest.mark.parametrize("name", sorted(PLANS))
 
@@ -59,6 +61,14 @@ def test_each_route_is_there_once_with_its_host() -> None:
         {"destination": "10.200.2.0/24", "gateway": "192.0.2.13", "host": "node-2"},
     ]
     assert plan_document(PLANS["flannel"])["routes"] == []
+
+
+@by_plan
+def test_every_host_finds_its_routes_in_the_document(name: str) -> None:
+    document = plan_document(PLANS[name])
+    assert {host: routes_of(document, host) for host in document["nodes"]} == {
+        host: node_routes(PLANS[name], host) for host in PLANS[name]["nodes"]
+    }
 
 
 def test_the_plan_itself_is_not_changed() -> None:
