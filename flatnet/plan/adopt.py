@@ -1,17 +1,22 @@
-"""Take over a cluster that exists: what its nodes have becomes what the allocations say."""
+"""Take over a cluster that exists: what its nodes have becomes what the allocations say.
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+Seen on the API server of v1.36.3: Node.spec.podCIDRs may be set once. It takes neither another network
+afterwards, nor one more, nor the same ones in another order. So a plan that wants any of that is refused.
+"""
+
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import Family, Network, parse_network
+from flatnet.plan.addresses import WIDTH, Family, Network
+from flatnet.plan.allocate import ranges_of
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.findings import Findings
-from flatnet.plan.names import is_domain_name
+from flatnet.plan.node_objects import node_networks
+from flatnet.plan.pool import is_touched, merged_ranges
+from flatnet.plan.request import Request
 
-_HOW = "give what `kubectl get nodes -o json` prints"
+_IMMUTABLE = "what a Node has is immutable"
+_REPLACE = "drain it, delete its Node object and give the Node objects anew"
 
 
 def adopted_allocations(existing_nodes: object, allocations: object = None) -> dict[str, Any]:
@@ -32,65 +37,122 @@ class Adopted(NamedTuple):
 
     allocations: Allocations
     apart: Mapping[str, Entry]
-    """Networks of running nodes that the inventory lacks, and those that a pin replaces."""
+    """Networks of running nodes that the inventory lacks."""
 
 
 def adopt_nodes(
-    before: Allocations,
-    existing_nodes: object,
-    inventory: Collection[str] | None,
-    findings: Findings,
-    pins: Mapping[str, Entry] = MappingProxyType({}),
+    before: Allocations, existing_nodes: object, request: Request | None, findings: Findings
 ) -> Adopted:
     """Return the allocations with the networks of running nodes; what disagrees becomes a finding.
 
-    A node that `before` knows must have the same networks there: Node.spec.podCIDRs is immutable, and what a
-    running node has is what packets follow. Only a pin may say otherwise, which is a warning. `inventory` are
-    the node names of the inventory; None: not known.
+    What a running node has is what packets follow: neither `before`, nor a pin, nor the sizes and families
+    of the request may say otherwise. Without a request (None) nothing is known of the inventory.
     """
-    running = _node_networks(existing_nodes, findings)
+    running = node_networks(existing_nodes, findings)
     nodes, removed = dict(before.nodes), dict(before.removed)
-    known_names = {*running, *nodes} if inventory is None else set(inventory)
+    known_names = {*running, *nodes} if request is None else set(request.nodes)
     for name in nodes.keys() - known_names:
         removed[name] = nodes.pop(name)
     apart: dict[str, Entry] = {}
     for name, entry in sorted(running.items()):
-        known, pinned = nodes.get(name, {}), pins.get(name, {})
-        kept: dict[Family, Network] = {}
-        for family, network in entry.items():
-            old, pin = known.get(family), pinned.get(family)
-            if pin and pin != network:
-                apart[name] = entry
-                findings.warn(
-                    "pin-moves-node",
-                    f"pod_cidr {pin} in place of {network}",
-                    "Node.spec.podCIDRs is immutable",
-                    "drain and delete the Node object before this is applied, or pin what it has",
-                    name,
-                )
-                continue
-            if old and old != network:
-                findings.add(
-                    "adoption-conflict",
-                    f"Node.spec.podCIDRs has {network}, the allocations have {old}",
-                    "what a Node has is immutable",
-                    "write what it has into the allocations, or drain it and delete its Node object",
-                    name,
-                )
-            kept[family] = network
-        nodes[name] = {**removed.pop(name, {}), **known, **kept}
+        known = nodes.get(name, {})
         if name not in known_names:
-            apart[name] = nodes[name]
-            findings.warn(
-                "adoption-stranger",
-                "Node object",
-                "it is no node of the inventory, and its network is kept for it",
-                "add it to kube_node, or delete the Node object",
-                name,
-            )
+            _warn_stranger(name, entry, findings)
+            if entry:
+                apart[name] = entry
+        elif request is not None:
+            _check_request(name, entry, known, request, findings)
+        if entry:
+            pinned = request.pins.get(name, {}) if request else {}
+            _check_known(name, entry, known, pinned, findings)
+            nodes[name] = {**removed.pop(name, {}), **known, **entry}
+    pins = request.pins if request else {}
     _check_pins(pins, apart, findings)
+    _drop_conflicts(running, nodes, pins, findings)
     _drop_tombstones(running, removed, findings)
     return Adopted(Allocations(nodes, removed, before.pins, before.cluster), apart)
+
+
+def _warn_stranger(name: str, entry: Entry, findings: Findings) -> None:
+    if entry:
+        findings.warn(
+            "adoption-stranger",
+            "Node object",
+            "it is no node of the inventory, and its network is kept for it",
+            "add it to kube_node, with node_name if the host is called otherwise, or delete the Node object",
+            name,
+        )
+    else:
+        findings.warn(
+            "adoption-missing",
+            "Node.spec.podCIDRs is empty",
+            "it is no node of the inventory, and may be given a network that is planned for another",
+            "give the Node objects anew once it has one",
+            name,
+        )
+
+
+def _check_request(name: str, entry: Entry, known: Entry, request: Request, findings: Findings) -> None:
+    """Refuse what cannot be applied to a running node of the inventory."""
+    pinned = request.pins.get(name, {})
+    if not entry:
+        if not all(family in known or family in pinned for family in request.pools):
+            findings.add(
+                "adoption-missing",
+                "Node.spec.podCIDRs is empty",
+                "what the cluster gives it later may not be what is planned now",
+                "give the Node objects anew once it has one; pin one if nothing in the cluster gives any",
+                name,
+            )
+        return
+    if list(entry) != list(request.pools):
+        findings.add(
+            "adoption-families",
+            f"Node.spec.podCIDRs has {', '.join(map(str, entry.values()))}",
+            f"nodes are planned with {', '.join(request.pools)}, and {_IMMUTABLE}",
+            f"write pod_cidrs and service_cidrs for {', '.join(entry)}, or {_REPLACE}",
+            name,
+        )
+    for family, network in entry.items():
+        pin = pinned.get(family)
+        if pin and pin != network:
+            findings.add(
+                "pin-moves-node",
+                f"pod_cidr {pin} in place of {network}",
+                f"its Node object has that, and {_IMMUTABLE}",
+                f"pin what it has, or {_REPLACE}",
+                name,
+            )
+        elif family in request.pools and network not in (pin, known.get(family)):
+            _check_prefix(name, network, request, findings)
+
+
+def _check_prefix(name: str, network: Network, request: Request, findings: Findings) -> None:
+    wanted = request.prefix_of(name, network.family)
+    # A host's own max_pods says something about its size, too; whether that fits is checked for all nodes.
+    is_own = name in request.own_max_pods and name not in request.own_prefixes
+    if network.prefix != wanted and not is_own:
+        findings.add(
+            "adoption-prefix",
+            f"Node.spec.podCIDRs has {network}",
+            f"nodes are planned with a /{wanted}",
+            f"write {network.prefix} into node_prefixes, or pod_prefix: {network.prefix} on that host",
+            name,
+        )
+
+
+def _check_known(name: str, entry: Entry, known: Entry, pinned: Entry, findings: Findings) -> None:
+    """Refuse allocations that say otherwise, unless a pin on what the node has settles it."""
+    for family, network in entry.items():
+        old = known.get(family)
+        if old and old != network and family not in pinned:
+            findings.add(
+                "adoption-conflict",
+                f"Node.spec.podCIDRs has {network}, the allocations have {old}",
+                _IMMUTABLE,
+                "write what it has into the allocations, or drain it and delete its Node object",
+                name,
+            )
 
 
 def _check_pins(pins: Mapping[str, Entry], apart: Mapping[str, Entry], findings: Findings) -> None:
@@ -108,14 +170,57 @@ def _check_pins(pins: Mapping[str, Entry], apart: Mapping[str, Entry], findings:
                     )
 
 
+def _drop_conflicts(
+    running: Mapping[str, Entry], nodes: dict[str, Entry], pins: Mapping[str, Entry], findings: Findings
+) -> None:
+    """Refuse entries on what a running node has, and drop them, so that they are told of once."""
+    held = sorted(
+        (network.family, network.first, network.last, name)
+        for name, entry in nodes.items()
+        for network in entry.values()
+        if network.family in running.get(name, {}) or network.family not in pins.get(name, {})
+    )
+    family: Family | None = None
+    end, widest = -1, ""
+    for one, first, last, name in held:
+        if one == family and first <= end:
+            _drop_conflict(one, widest, name, running, nodes, findings)
+        if one != family or last > end:
+            family, end, widest = one, last, name
+
+
+def _drop_conflict(
+    family: Family,
+    one: str,
+    other: str,
+    running: Mapping[str, Entry],
+    nodes: dict[str, Entry],
+    findings: Findings,
+) -> None:
+    runs = [name for name in (one, other) if family in running.get(name, {})]
+    if not runs or not all(family in nodes[name] for name in (one, other)):
+        # Without a running node among the two it is the allocations alone that are wrong.
+        return
+    owner = runs[0]
+    loser = other if owner == one else one
+    network = nodes[loser][family]
+    value = f"Node.spec.podCIDRs has {network}" if len(runs) > 1 else f"the allocations have {network}"
+    fix = (
+        "drain one of the two and delete its Node object"
+        if len(runs) > 1
+        else "delete its entry from the allocations, so that it gets another network"
+    )
+    reason = f"the running node {owner} has {nodes[owner][family]}"
+    findings.add("adoption-conflict", value, reason, fix, loser)
+    nodes[loser] = {kept: value for kept, value in nodes[loser].items() if kept != family}
+
+
 def _drop_tombstones(running: Mapping[str, Entry], removed: dict[str, Entry], findings: Findings) -> None:
     """Forget what was kept for a node that left and is a running node's."""
-    held = [(network, name) for name, entry in running.items() for network in entry.values()]
+    held = {family: merged_ranges(ranges_of(family, running)) for family in WIDTH}
     for gone, entry in list(removed.items()):
         rest = {
-            family: old
-            for family, old in entry.items()
-            if not any(old.overlaps(network) for network, _ in held)
+            family: old for family, old in entry.items() if not is_touched(held[family], old.first, old.last)
         }
         if len(rest) == len(entry):
             continue
@@ -129,59 +234,3 @@ def _drop_tombstones(running: Mapping[str, Entry], removed: dict[str, Entry], fi
             removed[gone] = rest
         else:
             del removed[gone]
-
-
-def _node_networks(existing_nodes: object, findings: Findings) -> dict[str, Entry]:
-    """Return node name -> networks of every Node object that has any."""
-    running: dict[str, Entry] = {}
-    for item in _items(existing_nodes, findings):
-        metadata, spec = item.get("metadata"), item.get("spec")
-        name = metadata.get("name") if isinstance(metadata, Mapping) else None
-        if not isinstance(name, str) or not is_domain_name(name):
-            findings.add("adoption-format", f"a Node object named {name!r}", "no node has such a name", _HOW)
-            continue
-        if name in running:
-            findings.add("adoption-format", name, "there are two Node objects of that name", _HOW)
-        spec = spec if isinstance(spec, Mapping) else {}
-        listed = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
-        entry = _entry(str(name), listed, findings)
-        if entry:
-            running[str(name)] = entry
-    return running
-
-
-def _entry(name: str, listed: object, findings: Findings) -> Entry:
-    entry: dict[Family, Network] = {}
-    if not isinstance(listed, Sequence) or isinstance(listed, str):
-        findings.add("adoption-format", f"{name}: podCIDRs {listed!r}", "they are not a list", _HOW)
-        return entry
-    for text in listed:
-        try:
-            network = parse_network(text) if isinstance(text, str) else None
-        except FlatnetError as error:
-            findings.add("adoption-format", f"{name}: podCIDRs", str(error).partition("; ")[0], _HOW)
-            continue
-        if network is None:
-            findings.add("adoption-format", f"{name}: podCIDRs {text!r}", "it is not text", _HOW)
-        else:
-            entry[network.family] = network
-    return entry
-
-
-def _items(existing_nodes: object, findings: Findings) -> list[Mapping[str, Any]]:
-    data = existing_nodes
-    if isinstance(data, str):
-        try:
-            data = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            findings.add("adoption-format", "the Node objects", f"they are not JSON: {error}", _HOW)
-            return []
-    if isinstance(data, Mapping):
-        data = data.get("items") if "items" in data else [data]
-    if not isinstance(data, Sequence) or isinstance(data, str):
-        findings.add("adoption-format", "the Node objects", "they are not a list", _HOW)
-        return []
-    wrong = [item for item in data if not isinstance(item, Mapping)]
-    if wrong:
-        findings.add("adoption-format", f"{wrong[0]!r}", "it is not a Node object", _HOW)
-    return [item for item in data if isinstance(item, Mapping)]

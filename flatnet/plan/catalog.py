@@ -64,6 +64,9 @@ RULES: Mapping[str, str] = {
     "tombstone-reused": "There is room without the networks that are kept for nodes that left.",
     "adoption-format": "Node objects to adopt are Node objects with readable networks.",
     "adoption-conflict": "What running nodes have agrees with the allocations.",
+    "adoption-families": "Running nodes have the planned families in the planned order.",
+    "adoption-prefix": "Running nodes have networks of the planned size.",
+    "adoption-missing": "Running nodes have networks.",
     "adoption-stranger": "Running nodes are in the inventory.",
     # Hosts as they are
     "node-address-elsewhere": "A host has the address that it is planned with.",

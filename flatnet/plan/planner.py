@@ -114,15 +114,15 @@ def _prepare(
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
     known = _known_cluster(before, settings, findings)
-    apart: Mapping[str, Entry] = {}
-    if existing_nodes and contract.ipam == "plan":
-        names = [host.node_name for host in nodes]
-        before, apart = adopt_nodes(before, existing_nodes, names, findings, pins)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
-    sound = known and not any(finding.rule in _UNSOUND for finding in findings.found)
+    sound = known and not _is_unsound(findings)
+    request = request_of(settings, nodes, pins, contract, resolved) if sound else None
+    apart: Mapping[str, Entry] = {}
+    if _is_adopting(existing_nodes) and contract.ipam == "plan":
+        before, apart = adopt_nodes(before, existing_nodes, request, findings)
+        sound = sound and not _is_unsound(findings)
     after = before
-    if contract.ipam == "plan" and sound:
-        request = request_of(settings, nodes, pins, contract, resolved)
+    if contract.ipam == "plan" and sound and request:
         # What a running node has is nobody else's, whatever the inventory knows of it.
         occupied = {family: ranges_of(family, apart) for family in resolved.families}
         after = allocate(replace(request, occupied=occupied), before, findings)
@@ -140,7 +140,7 @@ def _prepare(
     if deployed:
         check_deployed(deployed, plan or cluster_part(settings, resolved), settings.allowed_changes, findings)
     findings.raise_if_any()
-    compared = bool(deployed) or bool(existing_nodes)
+    compared = bool(deployed) or _is_adopting(existing_nodes)
     basis = Basis(settings, contract, ordered, resolved, findings.warned, compared)
     return Planned(dict(sorted(plan.items())), after, findings.warnings(), basis)
 
@@ -157,6 +157,15 @@ _UNSOUND = frozenset(
         "adoption-format",
     }
 )
+
+
+def _is_unsound(findings: Findings) -> bool:
+    return any(finding.rule in _UNSOUND for finding in findings.found)
+
+
+def _is_adopting(existing_nodes: object) -> bool:
+    """Tell whether there is a cluster to adopt; anything but nothing is held to be Node objects."""
+    return existing_nodes is not None and existing_nodes != []
 
 
 def _known_cluster(before: Allocations, settings: Settings, findings: Findings) -> bool:

@@ -82,6 +82,36 @@ REFUSED_HOSTS = [
         {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.6.0/24"]}),
         {"existing_nodes": running("node-a", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.5.0/24"]}),
     ),
+    Case(
+        "adoption-conflict",
+        {"existing_nodes": running("node-z", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.5.0/24"]}),
+        {"existing_nodes": running("node-z", "10.200.5.0/24")} | ledger(nodes={"node-a": ["10.200.6.0/24"]}),
+    ),
+    Case(
+        "adoption-families",
+        settings(DUAL) | {"existing_nodes": running("node-a", "2001:db8:200::/64", "10.200.5.0/24")},
+        settings(DUAL) | {"existing_nodes": running("node-a", "10.200.5.0/24", "2001:db8:200::/64")},
+    ),
+    Case(
+        "adoption-families",
+        {"existing_nodes": running("node-a", "10.200.5.0/24", "2001:db8:200::/64")},
+        {"existing_nodes": running("node-z", "10.200.5.0/24", "2001:db8:200::/64")},
+    ),
+    Case(
+        "adoption-prefix",
+        {"existing_nodes": running("node-a", "10.200.6.0/23")},
+        {"existing_nodes": running("node-a", "10.200.6.0/23")} | ledger(nodes={"node-a": ["10.200.6.0/23"]}),
+    ),
+    Case(
+        "adoption-missing",
+        {"existing_nodes": running("node-b")},
+        {"existing_nodes": running("node-b")} | node_b(pod_cidr_pins=("10.200.6.0/24",)),
+    ),
+    Case(
+        "pin-moves-node",
+        {"existing_nodes": running("node-b", "10.200.5.0/24")} | node_b(pod_cidr_pins=("10.200.6.0/24",)),
+        {"existing_nodes": running("node-b", "10.200.6.0/24")} | node_b(pod_cidr_pins=("10.200.6.0/24",)),
+    ),
     Case("facts-format", facts(routes=["default"]), facts(routes=[{"destination": "default"}])),
     Case(
         "node-address-elsewhere",
@@ -208,6 +238,11 @@ WARNED = [
         settings(pod_cidrs=("10.200.0.0/22",))
         | ledger(removed={"x": ["10.200.0.0/24"], "y": ["10.200.1.0/24"]}),
         settings(pod_cidrs=("10.200.0.0/22",)) | ledger(removed={"x": ["10.200.0.0/24"]}),
+    ),
+    Case(
+        "adoption-missing",
+        {"existing_nodes": running("node-z")},
+        {"existing_nodes": running("node-z", "10.200.6.0/24")},
     ),
     Case(
         "adoption-stranger",

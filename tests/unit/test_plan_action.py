@@ -154,18 +154,6 @@ def test_nodes_that_run_already_and_what_is_deployed_are_taken_into_account(inve
     assert "node-b: [10.200.40.0/24]" in (inventory.parent / "network_allocations.yml").read_text()
 
 
-@pytest.mark.parametrize("given", ["", " ", "[]", ' {"items": []}', [], [{"kind": "Node"}]], ids=repr)
-def test_node_objects_themselves_are_taken_as_they_are(action: ModuleType, given: object) -> None:
-    assert action.existing_nodes(given) == given
-
-
-def test_a_file_without_node_objects_is_named(action: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(
-        FlatnetError, match=r"the Node objects in .*/absent\.json cannot be read: .*kubectl get nodes"
-    ):
-        action.existing_nodes(f"{tmp_path}/absent.json")
-
-
 def test_a_record_that_cannot_be_read_is_refused(inventory: Path) -> None:
     (inventory.parent / "deployed.json").write_text('{"dns_domain": ')
     code, output = run(inventory, "-e", f"network_plan_deployed_file={inventory.parent}/deployed.json")

@@ -15,6 +15,7 @@ try:
     from flatnet.plan.contract import load_contract
     from flatnet.plan.deployed import read_deployed
     from flatnet.plan.ledger import open_ledger
+    from flatnet.plan.node_objects import read_existing_nodes
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
 except ImportError as error:
@@ -70,7 +71,7 @@ class ActionModule(ActionBase):
                 contract.data,
                 ledger.allocations,
                 deployed,
-                existing_nodes(arguments["existing_nodes"]),
+                read_existing_nodes(arguments["existing_nodes"]),
             )
             before, text = ledger.before, ledger.text_after(planned.allocations)
             changed = text != before
@@ -91,19 +92,6 @@ class ActionModule(ActionBase):
         configured = config.get_config_value("DEFAULT_ROLES_PATH")
         paths = [Path(self._loader.get_basedir()) / "roles", *map(Path, configured)]
         return [*paths, Path(__file__).resolve().parents[2]]
-
-
-def existing_nodes(given: object) -> object:
-    """Return Node objects as the planner takes them: text that is no JSON is the path of a file with it."""
-    if not isinstance(given, str) or not given.strip() or given.lstrip()[0] in "{[":
-        return given
-    path = Path(given).expanduser()
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlatnetError(
-            f"the Node objects in {path} cannot be read: {error}; have `kubectl get nodes -o json` write it"
-        ) from None
 
 
 def inventory_hosts(
