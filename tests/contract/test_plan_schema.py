@@ -3,14 +3,22 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from plan_cases import KUBENET, host, prepare
+from plan_examples import SEVERAL, node_b, settings
+from plan_examples_hosts import REFUSED_HOSTS, WARNED
+from plan_examples_settings import REFUSED, TWO
+from plan_report_cases import PLANS
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Host, Settings, load_contract, plan_network
+from flatnet.plan.contract import _OPTIONAL, _REQUIRED, PLANNER_KEYS
 from flatnet.plan_report import SCHEMA_PATH, SCHEMA_VERSION, document_text, parse_document, plan_document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,20 +64,68 @@ def faults(found: object) -> list[str]:
     return sorted(f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(found))
 
 
-def undescribed(value: object, schema: dict[str, Any], path: str) -> Iterator[str]:
-    """Yield the keys of a value that its schema neither describes nor leaves to the writer."""
+def close(schema: object) -> None:
+    """Leave nothing in the schema open: an object has no key that is not described."""
+    if isinstance(schema, dict) and schema.get("type") == "object":
+        schema.setdefault("additionalProperties", False)
+    for item in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        close(item)
+
+
+CLOSED_SCHEMA = copy.deepcopy(SCHEMA)
+close(CLOSED_SCHEMA)
+CLOSED = Draft202012Validator(CLOSED_SCHEMA)
+
+
+def example_inputs() -> Iterator[dict[str, Any]]:
+    """Yield the arguments of every example of the planner that is planned, and of what no example has."""
+    yield from (case.kept for case in (*REFUSED, *REFUSED_HOSTS, *WARNED))
+    yield from (case.broken for case in WARNED)
+    interfaces = KUBENET | {"interfaces": ["tunnel0"], "identities": IDENTITIES}
+    yield {"contract": interfaces}
+    yield {"contract": KUBENET | {"ipam": "backend"}}
+    yield settings(replace(Settings(), pod_cidrs=TWO)) | {"contract": SEVERAL}
+    yield settings(allowed_changes=("dns-domain",), dns_domain="k8s.example.com")
+    yield node_b(max_pods=60)
+
+
+IDENTITIES = [{"name": "daemon", "common_name": "system:daemon", "organizations": ["daemons"]}]
+INPUTS = list(example_inputs())
+
+
+@cache
+def examples() -> list[dict[str, Any]]:
+    """Return the documents of all examples, as they are read from their text."""
+    plans = [*PLANS.values(), *(prepare(**arguments).plan for arguments in INPUTS)]
+    return [*DOCUMENTS.values(), *(json.loads(document_text(plan_document(plan))) for plan in plans)]
+
+
+def described(schema: dict[str, Any], path: str = "$") -> Iterator[str]:
+    """Yield the path of every key that the schema describes."""
     while "$ref" in schema:
         schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    for key, value in schema.get("properties", {}).items():
+        yield f"{path}.{key}"
+        yield from described(value, f"{path}.{key}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from described(schema[key], f"{path}.*")
+
+
+def written(value: object, path: str = "$") -> Iterator[str]:
+    """Yield the path of every key that is there, with each key that is a name as it is."""
     if isinstance(value, list):
         for item in value:
-            yield from undescribed(item, schema.get("items", {}), f"{path}[]")
+            yield from written(item, f"{path}.*")
     if isinstance(value, dict):
         for key, item in value.items():
-            described = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-            if described is None and "properties" in schema:
-                yield f"{path}.{key}"
-            elif isinstance(described, dict):
-                yield from undescribed(item, described, f"{path}.{key}")
+            name = "*" if path in NAMED else key
+            yield f"{path}.{name}"
+            yield from written(item, f"{path}.{name}")
+
+
+# Objects whose keys are names.
+NAMED = {"$.nodes", "$.flags", "$.flags.*", "$.backend.check"}
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -83,14 +139,48 @@ def test_what_is_written_is_valid(name: str) -> None:
     assert faults(DOCUMENTS[name]) == []
 
 
-@by_name
-def test_everything_that_is_written_is_described(name: str) -> None:
-    assert sorted(set(undescribed(DOCUMENTS[name], SCHEMA, "$"))) == []
+def test_everything_that_any_example_writes_is_described() -> None:
+    found = {f"{error.json_path}: {error.message}" for one in examples() for error in CLOSED.iter_errors(one)}
+    assert sorted(found) == []
+
+
+def test_the_closed_schema_refuses_a_key_that_is_not_described_wherever_it_is() -> None:
+    found = copy.deepcopy(DOCUMENTS["flannel"])
+    places = [found, *(found[key] for key in ("backend", "masquerade", "kubelet_configuration"))]
+    places += [found["nodes"]["node-1"], found["backend"]["ports"][0], found["backend"]["identities"][0]]
+    for place in places:
+        place["colour"] = "blue"
+    refused = [error.json_path for error in CLOSED.iter_errors(found)]
+    assert len(refused) == len(places)
+    assert "$.backend.identities[0]" in refused
+
+
+def test_everything_that_is_described_is_written_by_some_example() -> None:
+    everywhere = {path for one in examples() for path in written(one)}
+    assert sorted(set(described(SCHEMA)) - everywhere) == []
+
+
+@pytest.mark.parametrize("kind", [Settings, Host])
+def test_every_input_of_the_planner_is_set_in_some_example(kind: type) -> None:
+    """What an input adds to the plan is seen by the other tests only if an example sets it."""
+    plain = kind() if kind is Settings else host("node-a", "192.0.2.11")
+    given = [arguments.get("settings") or Settings() for arguments in INPUTS]
+    some: list[Any] = given if kind is Settings else [one for a in INPUTS for one in a.get("some") or ()]
+    names = {field.name for field in fields(plain)}
+    assert {
+        name for name in names if any(getattr(one, name) != getattr(plain, name) for one in some)
+    } == names
+
+
+def test_every_key_of_a_contract_is_described_or_the_planners_own() -> None:
+    keys = {*_REQUIRED, *_OPTIONAL} - PLANNER_KEYS
+    assert set(SCHEMA["$defs"]["backend"]["properties"]) == keys
 
 
 @by_name
 def test_every_required_key_is_required(name: str) -> None:
     assert sorted(SCHEMA["required"]) == sorted(DOCUMENTS[name])
+    assert all(set(SCHEMA["required"]) <= set(one) for one in examples())
     for key in SCHEMA["required"]:
         without = {k: v for k, v in DOCUMENTS[name].items() if k != key}
         assert faults(without) == [f"$: {key!r} is a required property"]
@@ -141,6 +231,22 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "a flag with its dashes": (
         changed(lambda d: d["flags"]["kubelet"].update({"--v": "1"})),
         "$.flags.kubelet",
+    ),
+    "no way to know the own pods": (
+        changed(lambda d: d["kube_proxy_configuration"].pop("clusterCIDR")),
+        "$.kube_proxy_configuration",
+    ),
+    "two ways to know the own pods": (
+        changed(lambda d: d["kube_proxy_configuration"].update(detectLocalMode="NodeCIDR")),
+        "$.kube_proxy_configuration",
+    ),
+    "a host with no pods at most": (
+        changed(lambda d: d["nodes"]["node-1"].update(max_pods=0)),
+        "$.nodes['node-1'].max_pods",
+    ),
+    "further service networks but none": (
+        changed(lambda d: d.update(extra_service_cidrs=[])),
+        "$.extra_service_cidrs",
     ),
     "no daemon": (changed(lambda d: d["flags"].pop("kubelet")), "$.flags"),
     "no pods": (
