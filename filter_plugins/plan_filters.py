@@ -45,14 +45,8 @@ def network_plan(
     return plan.plan_from_data(settings, hosts, contract, allocations).plan
 
 
-def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the changes that no running cluster follows by itself, as plain data."""
-    return [change._asdict() for change in plan.immutable_changes(deployed, wanted)]
-
-
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     network_plan,
-    immutable_changes,
     plan.adopted_allocations,
     plan.node_routes,
     plan.node_pod_cidr,

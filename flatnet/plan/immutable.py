@@ -1,22 +1,24 @@
-"""What a running cluster cannot have changed under it, and what would have to happen to change it.
+"""What a running cluster does not follow by itself: the one judgement on a change to what is deployed.
 
-Found on the API server and the controller manager of v1.36.3: they start with a changed service network and
-go on with the old one ("The default ServiceCIDR ... does not match the controller flag configurations"),
-except that a second family is taken over; Node.spec.podCIDRs is refused as immutable.
+Found on the daemons of v1.36.3: they start with a changed service network and go on with the old one ("The
+default ServiceCIDR ... does not match the controller flag configurations"), except that a second family is
+taken over; Node.spec.podCIDRs is refused as immutable. etcd takes its members from its own data once it has
+any.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import parse_network
 from flatnet.plan.findings import Findings
 
+# Each way was gone on a running cluster, to the end. The bridge goes because it would keep the old gateway.
 _REPLACE_NODE = (
-    "drain the node, provision again, delete its Node object with kubectl and restart its kubelet, "
-    "which registers it anew"
+    "drain the node, stop its kubelet, delete its Node object with kubectl and the bridge of its pods with "
+    "ip link delete, and provision"
 )
-_EVERY_POD = "and every pod has to be created anew"
+_EVERY_POD = "create every pod anew"
 
 
 class Change(NamedTuple):
@@ -34,54 +36,75 @@ class Change(NamedTuple):
     """The inventory name of the host that the change is about."""
 
 
-# Kind of change -> (rule, why it is not followed, the way that keeps what is deployed).
-KINDS: Mapping[str, tuple[str, str, str]] = {
-    "pod_cidrs": (
+class Kind(NamedTuple):
+    """Why changes of a kind are refused; all three are parts of a sentence."""
+
+    rule: str
+    reason: str
+    keep: str
+    """The way that keeps what is deployed."""
+
+
+_KEEP = "keep what is deployed"
+KINDS: Mapping[str, Kind] = {
+    "pod_cidrs": Kind(
         "immutable-pod-cidr",
         "nodes have networks in what is deployed",
-        "keep what is deployed, and widen it or add another network beside it",
+        f"{_KEEP}, and widen it or add another network beside it",
     ),
-    "service_cidrs": (
+    "service_cidrs": Kind(
         "immutable-service-cidr",
-        "the API server goes on with what is deployed",
-        "keep what is deployed, and add networks with extra_service_cidrs",
+        "a Service keeps its addresses, and the API server goes on with what is deployed",
+        f"{_KEEP}, and add networks with extra_service_cidrs",
     ),
-    "families": (
+    "families": Kind(
         "immutable-families",
         "Services and Nodes keep the families that they were created with",
-        "keep what is deployed; a second family is added at the end",
+        f"{_KEEP}; a second family is added at the end",
     ),
-    "dns_domain": (
+    "dns_domain": Kind(
         "immutable-dns-domain",
-        "a pod keeps the domain that it was created with",
-        "keep what is deployed",
+        "a pod that runs looks names up below the domain that it was created with, and its token is from an "
+        "issuer of that name, which the API server would no longer believe",
+        _KEEP,
     ),
-    "dns_addresses": (
+    "dns_addresses": Kind(
         "immutable-dns-address",
         "a Service keeps its addresses, and a pod the DNS address that it was created with",
-        "keep what is deployed",
+        _KEEP,
     ),
-    "node_pod_cidrs": (
+    "node_pod_cidrs": Kind(
         "immutable-node-cidr",
-        "Node.spec.podCIDRs is immutable",
-        "keep what is deployed, with a pin if need be",
+        "Node.spec.podCIDRs is immutable, and pods that run keep their addresses",
+        f"{_KEEP}, with a pin if need be",
     ),
-    "node_names": ("immutable-node-name", "a Node object keeps its name", "keep what is deployed"),
+    "node_names": Kind("immutable-node-name", "a Node object keeps its name", _KEEP),
+    "backend": Kind(
+        "immutable-backend",
+        "pods of two backends do not reach each other while the nodes change over, and what the first one "
+        "made stays on the hosts",
+        _KEEP,
+    ),
+    "etcd_members": Kind(
+        "immutable-etcd-members",
+        "etcd takes its members and their addresses from its own data once it has any",
+        "keep the group etcd, its node names and its addresses as they are",
+    ),
 }
 
 
 def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
     """Return the changes from the deployed plan to the wanted one that no running cluster follows by itself.
 
-    Both are plans, or parts of plans: what one of the two does not say is not compared. Raises FlatnetError
-    when the deployed one is no plan.
+    Both are plans or documents of plans, or parts: what one of the two does not say is not compared. Raises
+    FlatnetError when the deployed one is no plan.
     """
     _check_shape(deployed)
     changes = _family_changes(deployed, wanted)
+    judges = [_dns_changes, _backend_changes, _node_changes, _etcd_changes]
     if not changes:
-        changes = [*_pod_changes(deployed, wanted), *_service_changes(deployed, wanted)]
-    changes += _dns_changes(deployed, wanted)
-    return changes + _node_changes(deployed, wanted)
+        judges = [_pod_changes, _service_changes, *judges, _node_network_changes]
+    return changes + [change for judge in judges for change in judge(deployed, wanted)]
 
 
 def check_deployed(
@@ -105,14 +128,37 @@ def check_deployed(
             "restore it from version control, or delete it to have nothing compared",
         )
         return
+    for kind in sorted(set(allowed) & set(KINDS) - {change.kind for change in changes}):
+        findings.warn(
+            "allowed-change-unused",
+            f"allowed_changes {kind}",
+            "nothing of that kind changes",
+            "remove it, so that it lets nothing through unseen later",
+        )
     for change in changes:
         rule, reason, keep = KINDS[change.kind]
         value = f"{change.value} in place of {change.deployed}"
         if change.kind in allowed:
             findings.warn(rule, value, reason, change.how, change.host)
         else:
-            fix = f"{keep}; or {change.how}, and say allowed_changes: [{change.kind}]"
+            fix = f"{keep}; or {change.how}, and say so with allowed_changes: [{change.kind}]"
             findings.add(rule, value, reason, fix, change.host)
+
+
+def matched_hosts(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Return wanted inventory name -> deployed inventory name, of hosts that are in both.
+
+    Both are `nodes` of a plan. A host is the one with the same Node object, or else with the same inventory
+    name.
+    """
+    by_node_name = {node.get("name"): name for name, node in deployed.items()}
+    matched = {
+        name: by_node_name[node["name"]] for name, node in wanted.items() if node["name"] in by_node_name
+    }
+    taken = set(matched.values())
+    return matched | {
+        name: name for name in wanted if name not in matched and name in deployed and name not in taken
+    }
 
 
 def _texts(plan: Mapping[str, Any], key: str) -> list[str] | None:
@@ -124,6 +170,12 @@ def _check_shape(deployed: Mapping[str, Any]) -> None:
     nodes = deployed.get("nodes", {})
     if not isinstance(nodes, Mapping) or not all(isinstance(node, Mapping) for node in nodes.values()):
         raise FlatnetError("its nodes are not mappings")
+    for name, node in nodes.items():
+        if not isinstance(node.get("name", ""), str):
+            raise FlatnetError(f"the name of its node {name} is not text")
+        for key in ("groups", "addresses", "pod_cidrs"):
+            if key in node and _texts(node, key) is None:
+                raise FlatnetError(f"{key} of its node {name} is not a list")
     for key in ("families", "pod_cidrs", "service_cidrs", "dns_addresses"):
         if key in deployed and _texts(deployed, key) is None:
             raise FlatnetError(f"its {key} is not a list")
@@ -156,8 +208,9 @@ def _service_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     if not old or not new or new[: len(old)] == old:
         return []
     how = (
-        "delete and create anew every Service and the ServiceCIDR object kubernetes, issue the API server's "
-        f"certificate again, restart every kubelet, {_EVERY_POD} to find DNS"
+        "delete every Service and the ServiceCIDR kubernetes with kubectl delete --wait=false, stop every "
+        "API server before it makes them again, provision twice, since the network is taken over some "
+        "seconds after the start, and create every Service and every pod anew"
     )
     return [Change("service_cidrs", f"service_cidrs {', '.join(new)}", ", ".join(old), how)]
 
@@ -166,30 +219,78 @@ def _dns_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
     changes = []
     old, new = deployed.get("dns_domain"), wanted.get("dns_domain")
     if old and new and old != new:
-        how = (
-            f"issue the API server's certificate again, reconfigure DNS, restart every kubelet, {_EVERY_POD}"
-        )
+        how = f"provision, and {_EVERY_POD} at once"
         changes.append(Change("dns_domain", f"dns_domain {new}", str(old), how))
     before, after = _texts(deployed, "dns_addresses"), _texts(wanted, "dns_addresses")
     if before and after and after[: len(before)] != before:
-        how = f"delete the DNS Service, since its addresses are immutable, provision again, {_EVERY_POD}"
+        how = f"delete the Service kube-dns in kube-system, provision, and {_EVERY_POD}"
         changes.append(Change("dns_addresses", f"dns_addresses {', '.join(after)}", ", ".join(before), how))
     return changes
 
 
+def _backend_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
+    before, after = (
+        backend if isinstance(backend := plan.get("backend"), Mapping) else {} for plan in (deployed, wanted)
+    )
+    old, new = before.get("name"), after.get("name")
+    if not old or not new or old == new:
+        return []
+    # A record from before backends named their units does not have them.
+    units = "".join(f" and {unit}.service" for unit in _texts(before, "units") or ())
+    how = f"stop the workloads, remove {old}{units} from every host, provision, and {_EVERY_POD}"
+    return [Change("backend", f"backend {new}", str(old), how)]
+
+
+def _stayed(
+    deployed: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield (inventory name, deployed node, wanted node) of hosts that are in both, by name."""
+    before, after = deployed.get("nodes", {}), wanted.get("nodes") or {}
+    for host, former in sorted(matched_hosts(before, after).items()):
+        yield host, before[former], after[host]
+
+
 def _node_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
+    how = f"{_REPLACE_NODE} (its pod network stays with the old name)"
+    return [
+        Change("node_names", f"node name {planned['name']}", node["name"], how, host)
+        for host, node, planned in _stayed(deployed, wanted)
+        if node.get("name", planned["name"]) != planned["name"]
+    ]
+
+
+def _node_network_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
     changes = []
-    nodes = wanted.get("nodes") or {}
-    for host, node in deployed.get("nodes", {}).items():
-        planned = nodes.get(host)
-        if planned is None:
-            continue
-        if node.get("name") != planned["name"]:
-            how = "drain and delete the old Node object; its pod network stays with the old name"
-            changes.append(
-                Change("node_names", f"node name {planned['name']}", str(node.get("name")), how, host)
-            )
-        elif node.get("pod_cidrs") and node["pod_cidrs"] != planned["pod_cidrs"]:
-            new, old = ", ".join(planned["pod_cidrs"]) or "none", ", ".join(map(str, node["pod_cidrs"]))
-            changes.append(Change("node_pod_cidrs", f"pod network {new}", old, _REPLACE_NODE, host))
+    for host, node, planned in _stayed(deployed, wanted):
+        old, new = _texts(node, "pod_cidrs"), planned["pod_cidrs"]
+        # A host that is no longer a node leaves like one that is gone; one with another name is another node.
+        if old and new and old != new and node.get("name", planned["name"]) == planned["name"]:
+            value = f"pod network {', '.join(new)}"
+            changes.append(Change("node_pod_cidrs", value, ", ".join(old), _REPLACE_NODE, host))
     return changes
+
+
+def _etcd_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
+    """Compare the members of etcd by node name, and their addresses where there are several."""
+    old, new = (
+        {
+            str(node.get("name")): str((node.get("addresses") or [""])[0])
+            for node in (plan.get("nodes") or {}).values()
+            if "etcd" in node.get("groups", ())
+        }
+        for plan in (deployed, wanted)
+    )
+    if not old or not new or old == new:
+        return []
+    if old.keys() != new.keys():
+        how = "tell etcd first, with etcdctl member add and etcdctl member remove, one member after the other"
+        return [Change("etcd_members", f"etcd on {', '.join(sorted(new))}", ", ".join(sorted(old)), how)]
+    # A single member goes on with its data at its new address.
+    if len(new) == 1:
+        return []
+    moved = [name for name in sorted(new) if old[name] and new[name] and old[name] != new[name]]
+    if not moved:
+        return []
+    value = "etcd at " + ", ".join(new[name] for name in moved)
+    how = "tell etcd first, with etcdctl member update, one member after the other"
+    return [Change("etcd_members", value, ", ".join(old[name] for name in moved), how)]

@@ -138,11 +138,29 @@ def _prepare(
         plan = assemble(settings, ordered, contract, resolved, after)
         plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
     if deployed:
-        check_deployed(deployed, plan or cluster_part(settings, resolved), settings.allowed_changes, findings)
+        wanted = plan or _unfinished(settings, ordered if sound else (), contract, resolved, after)
+        check_deployed(deployed, wanted, settings.allowed_changes, findings)
     findings.raise_if_any()
     compared = bool(deployed) or _is_adopting(existing_nodes)
     basis = Basis(settings, contract, ordered, resolved, findings.warned, compared)
     return Planned(dict(sorted(plan.items())), after, findings.warnings(), basis)
+
+
+def _unfinished(
+    settings: Settings,
+    hosts: Sequence[Host],
+    contract: Contract,
+    resolved: Resolved,
+    allocations: Allocations,
+) -> Plan:
+    """Return what is certain of a plan that is refused, to be held against what is deployed all the same."""
+    nodes: Plan = {}
+    for host in hosts:
+        entry = allocations.nodes.get(host.node_name, {})
+        is_whole = all(family in entry for family in resolved.families)
+        cidrs = [str(entry[family]) for family in resolved.families] if is_whole else []
+        nodes[host.inventory_name] = {"name": host.node_name, "groups": host.groups, "pod_cidrs": cidrs}
+    return {**cluster_part(settings, resolved), "backend": {"name": contract.name}, "nodes": nodes}
 
 
 _UNSOUND = frozenset(

@@ -4,7 +4,7 @@ Everything works on documents (`document.py`), is pure, and knows neither Ansibl
 """
 
 from flatnet.plan_report.changes import Change, Restart
-from flatnet.plan_report.difference import Difference, plan_difference, refusal
+from flatnet.plan_report.difference import Difference, plan_difference
 from flatnet.plan_report.difference_table import difference_table
 from flatnet.plan_report.document import (
     SCHEMA_PATH,
@@ -34,6 +34,5 @@ __all__ = [
     "plan_document",
     "plan_of",
     "read_document",
-    "refusal",
     "write_text",
 ]

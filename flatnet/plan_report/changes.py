@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from flatnet.plan.immutable import matched_hosts
 from flatnet.plan_report.document import Document
 
 # The units that run on the hosts of a group, as the roles etcd, kube_control_plane, container_runtime,
@@ -28,8 +29,8 @@ class Change:
     """One change between what is deployed and what is wanted.
 
     `subject` is a key of the plan or the kind of change, `words` a sentence, `effects` what else happens, as
-    sentences. A change with a reason in `refused` cannot be provisioned; `remedy` says what would have to
-    happen.
+    sentences. A change with a reason in `refused` is one that no running cluster follows by itself and that
+    nobody allowed; `remedy` says what would have to happen. Both come from flatnet.plan.immutable.
     """
 
     subject: str
@@ -58,15 +59,10 @@ class Pair:
 
     @cached_property
     def hosts(self) -> list[Host]:
-        """Every host once, by inventory name: the same Node object, or else the same inventory name."""
+        """Every host once, by inventory name."""
         old: dict[str, Any] = self.before["nodes"]
         new: dict[str, Any] = self.after["nodes"]
-        by_node_name = {node["name"]: name for name, node in old.items()}
-        partner = {
-            name: by_node_name[node["name"]] for name, node in new.items() if node["name"] in by_node_name
-        }
-        taken = set(partner.values())
-        partner |= {name: name for name in new if name not in partner and name in old and name not in taken}
+        partner = matched_hosts(old, new)
         taken = set(partner.values())
         found = [
             Host(partner.get(name, ""), name, old.get(partner.get(name, "")), node)

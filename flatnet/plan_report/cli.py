@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
-from flatnet.plan_report.difference import plan_difference, refusal
+from flatnet.plan.findings import Findings
+from flatnet.plan.immutable import KINDS, check_deployed
+from flatnet.plan_report.difference import plan_difference
 from flatnet.plan_report.difference_table import difference_table
 from flatnet.plan_report.document import SCHEMA_PATH, Document, read_document
 from flatnet.plan_report.installers import kubeadm_configuration, node_objects, plain_flags
@@ -51,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     difference.add_argument("deployed", type=Path, help="plan.json of what is deployed")
     difference.add_argument("wanted", type=Path, help="plan.json of what is wanted")
+    difference.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=list(KINDS),
+        help="a kind of change that is wanted in spite of what it takes; may be given several times",
+    )
     difference.set_defaults(run=_difference)
     commands.add_parser("schema", help="the JSON Schema of plan.json").set_defaults(
         run=lambda _options: SCHEMA_PATH.read_text(encoding="utf-8")
@@ -72,9 +81,11 @@ def _page(options: argparse.Namespace) -> str:
 
 
 def _difference(options: argparse.Namespace) -> str:
-    found = plan_difference(_document(options.deployed), _document(options.wanted))
-    message = refusal(found)
-    if message:
-        sys.stdout.write(difference_table(found) + "\n")
-        raise FlatnetError(message)
-    return difference_table(found) + "\n"
+    deployed, wanted = _document(options.deployed), _document(options.wanted)
+    table = difference_table(plan_difference(deployed, wanted, options.allow)) + "\n"
+    findings = Findings()
+    check_deployed(deployed, wanted, options.allow, findings)
+    if findings.found:
+        sys.stdout.write(table)
+    findings.raise_if_any()
+    return table

@@ -1,9 +1,11 @@
 """The difference between what is deployed and what is wanted, in words, with what it restarts. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flatnet.plan.immutable import KINDS, immutable_changes
+from flatnet.plan.immutable import Change as Immutable
 from flatnet.plan_report.changes import Change, Pair, Restart, combined
 from flatnet.plan_report.difference_cluster import cluster_changes
 from flatnet.plan_report.difference_nodes import node_changes
@@ -27,7 +29,7 @@ class Difference:
 
     @property
     def refused(self) -> tuple[Change, ...]:
-        """The changes that cannot be provisioned."""
+        """The changes that no running cluster follows by itself and that nobody allowed."""
         return tuple(change for change in self.changes if change.refused)
 
     @property
@@ -47,16 +49,41 @@ class Difference:
         return f"{count}; {units}, on {counted(len(hosts), 'host')}."
 
 
-def plan_difference(deployed: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> Difference:
+def plan_difference(
+    deployed: Mapping[str, Any] | None, wanted: Mapping[str, Any], allowed: Collection[str] = ()
+) -> Difference:
     """Return what changes between two plans, or documents of plans; None when nothing is deployed.
 
-    Refused changes come first. Raises FlatnetError for a network that cannot be read.
+    Refused changes come first; those whose kind (flatnet.plan.immutable.KINDS) is in `allowed` say what they
+    take instead. Raises FlatnetError for a network that cannot be read.
     """
     if deployed is None:
         return Difference(known=False)
     pair = Pair(plan_document(deployed), plan_document(wanted))
-    changes = [*cluster_changes(pair), *node_changes(pair)]
+    # What would have to happen is the same for all hosts of a kind.
+    judged = {_SUBJECTS[found.kind]: found for found in immutable_changes(pair.before, pair.after)}
+    changes = [
+        _judged(change, judged[change.subject], allowed) if change.subject in judged else change
+        for change in (*cluster_changes(pair), *node_changes(pair))
+    ]
     return Difference(True, _said_once(sorted(changes, key=lambda change: not change.refused)))
+
+
+# Kind of change that is judged -> the subject under which it is told here.
+_SUBJECTS: Mapping[str, str] = {kind: kind for kind in KINDS} | {
+    "families": "pod_cidrs",
+    "node_pod_cidrs": "node pod network",
+    "node_names": "node renamed",
+    "etcd_members": "etcd members",
+}
+
+
+def _judged(change: Change, found: Immutable, allowed: Collection[str]) -> Change:
+    _, reason, keep = KINDS[found.kind]
+    if found.kind not in allowed:
+        return replace(change, refused=reason, remedy=f"{keep}; or {found.how}")
+    effects = (f"Allowed, though {reason}.", f"To be done by hand: {found.how}.", *change.effects)
+    return replace(change, effects=effects)
 
 
 def _said_once(changes: Sequence[Change]) -> tuple[Change, ...]:
@@ -69,14 +96,3 @@ def _said_once(changes: Sequence[Change]) -> tuple[Change, ...]:
         )
         said.update(change.effects)
     return tuple(found)
-
-
-def refusal(difference: Difference) -> str:
-    """Return the message with which a plan that cannot be provisioned is refused; empty when it can."""
-    lines = [
-        f"- {change.words} Refused: {change.refused}. Fix: {change.remedy}." for change in difference.refused
-    ]
-    if not lines:
-        return ""
-    count = counted(len(lines), "change")
-    return "\n".join([f"the plan cannot be provisioned on what is deployed, {count} refused:", *lines])

@@ -7,12 +7,8 @@ What restarts follows from the roles: a unit restarts when its own text changes,
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flatnet.plan.addresses import parse_network
 from flatnet.plan_report.changes import Change, Pair
-from flatnet.plan_report.words import listed, verb
-
-# Said with every refusal that only a fresh cluster lifts.
-_NEW_CLUSTER = "provision a new cluster with the wanted value beside this one and move the workloads"
+from flatnet.plan_report.words import listed
 
 
 def cluster_changes(pair: Pair) -> list[Change]:
@@ -54,76 +50,32 @@ def _cluster_name(pair: Pair) -> list[Change]:
 
 
 def _dns_domain(pair: Pair) -> list[Change]:
-    before = pair.before["dns_domain"]
-    return [
-        Change(
-            "dns_domain",
-            _moves(pair, "dns_domain", "The DNS domain"),
-            refused=f"every running pod looks names up below {before}, and {before} is the issuer in every "
-            "service account's token, so that both stop working at once",
-            remedy=_NEW_CLUSTER,
-        )
-    ]
+    words = _moves(pair, "dns_domain", "The DNS domain")
+    return [Change("dns_domain", words, restarts=pair.restarts("kube-apiserver", "kubelet"))]
 
 
 def _pod_cidrs(pair: Pair) -> list[Change]:
     words = _moves(pair, "pod_cidrs", "The pod networks")
-    if pair.before["families"] != pair.after["families"]:
-        return [
-            Change(
-                "pod_cidrs",
-                words,
-                refused="a Node object's podCIDRs cannot be changed, so that nodes that exist get no network "
-                "of another family or order",
-                remedy="per node: drain it, delete its Node object, and provision it again; services keep "
-                "their family until they are made anew",
-            )
-        ]
-    old = [parse_network(text) for text in pair.before["pod_cidrs"]]
-    new = [parse_network(text) for text in pair.after["pod_cidrs"]]
-    lost = [network for network in old if not any(other.contains(network) for other in new)]
-    if lost:
-        return [
-            Change(
-                "pod_cidrs",
-                words,
-                refused=f"pods that run have addresses of {listed(map(str, lost))}, which "
-                f"{verb(lost, 'is', 'are')} outside what is wanted, and a Node object's podCIDRs cannot be "
-                "changed",
-                remedy=f"widen pod_cidrs so that they still hold {listed(map(str, lost))}, or {_NEW_CLUSTER}",
-            )
-        ]
     restarts = (*pair.restarts("kube-controller-manager", "kube-proxy"), *pair.backend_restarts())
-    effects = ("Every node keeps its network.", *pair.masquerade_effects)
-    return [Change("pod_cidrs", words, effects, restarts)]
+    kept = all(
+        host.before["pod_cidrs"] == host.after["pod_cidrs"]
+        for host in pair.stayed
+        if host.before and host.after
+    )
+    effects = ("Every node keeps its network.",) if kept else ()
+    return [Change("pod_cidrs", words, (*effects, *pair.masquerade_effects), restarts)]
 
 
 def _service_cidrs(pair: Pair) -> list[Change]:
+    words = _moves(pair, "service_cidrs", "The service networks")
     return [
-        Change(
-            "service_cidrs",
-            _moves(pair, "service_cidrs", "The service networks"),
-            refused="a Service's clusterIP cannot be changed, and the API server holds the addresses of its "
-            "first range in the ServiceCIDR kubernetes, which cannot be changed either",
-            remedy="for more addresses add a ServiceCIDR object beside it (Kubernetes 1.33 or newer); for "
-            f"others {_NEW_CLUSTER}",
-        )
+        Change("service_cidrs", words, restarts=pair.restarts("kube-apiserver", "kube-controller-manager"))
     ]
 
 
 def _dns_addresses(pair: Pair) -> list[Change]:
-    return [
-        Change(
-            "dns_addresses",
-            _moves(pair, "dns_addresses", "The DNS address"),
-            (
-                "The Service kube-system/kube-dns cannot change its address: delete it before provisioning, "
-                "which makes it anew.",
-                "Pods that run ask the old address until they are started again.",
-            ),
-            pair.restarts("kubelet"),
-        )
-    ]
+    words = _moves(pair, "dns_addresses", "The DNS address")
+    return [Change("dns_addresses", words, restarts=pair.restarts("kubelet"))]
 
 
 def _node_port_range(pair: Pair) -> list[Change]:
@@ -138,7 +90,7 @@ def _node_port_range(pair: Pair) -> list[Change]:
 
 
 def _node_prefixes(pair: Pair) -> list[Change]:
-    # A change of families is told with the pod networks, and refused there.
+    # A change of families is told with the pod networks.
     if len(pair.before["node_prefixes"]) != len(pair.after["node_prefixes"]):
         return []
     return [
@@ -264,19 +216,8 @@ def _backend(pair: Pair) -> list[Change]:
         changed = listed(_differing(before, after))
         effects = ("The routes and the CNI configuration follow; run --check --diff to see.",)
         return [Change("backend", f"What backend {after['name']} declares changes: {changed}.", effects)]
-    # A record from before backends named their units does not have them.
-    left = [f"{unit}.service" for unit in before.get("units", ())]
-    remains = f" and {listed(left)}" if left else ""
-    return [
-        Change(
-            "backend",
-            f"The backend: {before['name']} becomes {after['name']}.",
-            refused=f"the configuration of {before['name']}{remains} would stay on the hosts, and pods of "
-            "the two backends would not reach each other while the nodes change over",
-            remedy=f"go back to {before['name']}, or stop the workloads, remove {before['name']} from "
-            "every host, provision, and start every pod anew",
-        )
-    ]
+    words = f"The backend: {before['name']} becomes {after['name']}."
+    return [Change("backend", words, (f"{after['name']} is installed and started on every node.",))]
 
 
 _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {

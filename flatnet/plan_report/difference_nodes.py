@@ -83,12 +83,7 @@ def _renames(pair: Pair) -> list[Change]:
         f"{host.before['name']} becomes {host.after['name']}" for host in found if host.before and host.after
     ]
     hosts = tuple(host.after_name for host in found if host.after and "kube_node" in host.after["groups"])
-    old = [host.before["name"] for host in found if host.before]
-    effects = (
-        f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued anew.",
-        f"Drain {verb(found, 'it', 'them')} before, and delete after "
-        f"{verb(old, 'the Node object', 'the Node objects')} {listed(old)}.",
-    )
+    effects = (f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued anew.",)
     restarts = (Restart("kubelet", hosts), Restart("kube-proxy", hosts)) if hosts else ()
     units = tuple(Restart(unit, hosts) for unit in pair.backend_units if hosts)
     return [Change("node renamed", f"The Node name {listed(shown)}.", effects, (*restarts, *units))]
@@ -136,24 +131,17 @@ def _own_restarts(
 
 
 def _pod_networks(pair: Pair) -> list[Change]:
-    found = []
+    moved = []
     for host in pair.stayed:
         old, new = (host.before or {}).get("pod_cidrs", []), (host.after or {}).get("pod_cidrs", [])
         if old and new and old != new:
-            # With other families it is the cluster's change, and told there.
-            if pair.before["families"] != pair.after["families"]:
-                continue
-            found.append(
-                Change(
-                    "node pod network",
-                    f"The pods of {host.after_name} move from {', '.join(old)} to {', '.join(new)}.",
-                    refused="a Node object's podCIDRs cannot be changed, and pods that run keep their "
-                    "addresses",
-                    remedy=f"drain it, delete the Node object {(host.before or {}).get('name')}, and "
-                    f"provision it again; or pin {', '.join(old)} on {host.after_name}",
-                )
-            )
-    return found
+            moved.append(f"{host.after_name} from {' and '.join(old)} to {' and '.join(new)}")
+    if not moved:
+        return []
+    effects = ["The CNI configuration is written anew there; nothing restarts."]
+    if pair.after["backend"]["routes"] == "plan":
+        effects.append("The routes to these pods change on every other host.")
+    return [Change("node pod network", f"The pods move: {listed(moved)}.", tuple(effects))]
 
 
 def _groups(pair: Pair) -> list[Change]:
@@ -191,30 +179,15 @@ def _etcd(pair: Pair) -> list[Change]:
     before, after = _members(pair)
     if before == after:
         return []
-    shown = [f"{side or 'none'}" for side in (listed(sorted(before)), listed(sorted(after)))]
+    effects = ("The certificates of etcd are issued anew.",)
+    restarts = pair.restarts("etcd", "kube-apiserver")
     if before.keys() != after.keys():
-        return [
-            Change(
-                "etcd members",
-                f"The members of etcd: {shown[0]} becomes {shown[1]}.",
-                refused="etcd takes its members from its own data once it has any: a member that is only in "
-                "the inventory would wait for a cluster that does not expect it",
-                remedy="keep the group etcd and its Node names as they are",
-            )
-        ]
+        shown = [listed(sorted(side)) or "none" for side in (before, after)]
+        words = f"The members of etcd: {shown[0]} becomes {shown[1]}."
+        return [Change("etcd members", words, effects, restarts)]
     moved = [name for name in sorted(after) if before[name] != after[name]]
     words = f"The address of {verb(moved, 'the etcd member', 'the etcd members')} {listed(moved)} moves."
-    if len(after) > 1:
-        return [
-            Change(
-                "etcd members",
-                words,
-                refused="etcd keeps the addresses of its members in its own data",
-                remedy="tell it first, one member after the other, with etcdctl member update",
-            )
-        ]
-    effects = ("The certificates of etcd are issued anew.",)
-    return [Change("etcd members", words, effects, pair.restarts("etcd", "kube-apiserver"))]
+    return [Change("etcd members", words, effects, restarts)]
 
 
 def _api_address(pair: Pair) -> list[Change]:

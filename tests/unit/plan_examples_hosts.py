@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, host, with_facts
+from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, host, with_facts
 from plan_examples import DEPLOYED, DUAL, INTERFACE, SIX, Case, facts, ledger, node_b, running, settings
 
 HERE = "node-port-in-use"
@@ -173,9 +173,20 @@ REFUSED_HOSTS = [
         node_b(node_name="other") | DEPLOYED_NOW,
         node_b(node_name="node-b") | DEPLOYED_NOW,
     ),
+    Case("immutable-backend", {"contract": FLANNEL} | DEPLOYED_NOW, {"contract": KUBENET} | DEPLOYED_NOW),
+    Case(
+        "immutable-etcd-members",
+        node_b(groups=ALL_GROUPS) | DEPLOYED_NOW,
+        node_b(groups=ALL_GROUPS - {"etcd"}) | DEPLOYED_NOW,
+    ),
 ]
 
 WARNED = [
+    Case(
+        "allowed-change-unused",
+        settings(allowed_changes=("dns_domain",)) | DEPLOYED_NOW,
+        settings(allowed_changes=("dns_domain",), dns_domain="example.com") | DEPLOYED_NOW,
+    ),
     Case("node-mask-limit", settings(SIX, node_prefixes=(65,)), settings(SIX, node_prefixes=(64,))),
     Case("max-pods-tight", settings(max_pods=127), settings(max_pods=126)),
     Case(

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from plan_cases import HOSTS as HOSTS_OF_CASES
+from plan_cases import prepare
 
 from flatnet.errors import FlatnetError
+from flatnet.plan import Settings
+from flatnet.plan_report import document_text, plan_document
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTS: dict[str, Any] = {
@@ -138,12 +142,10 @@ def test_the_directory_of_the_allocations_is_made_but_not_in_check_mode(inventor
 
 def test_nodes_that_run_already_and_what_is_deployed_are_taken_into_account(inventory: Path) -> None:
     running = [{"metadata": {"name": "node-b"}, "spec": {"podCIDRs": ["10.200.40.0/24"]}}]
-    (inventory.parent / "deployed.json").write_text(json.dumps({"dns_domain": "example.com"}))
+    deployed = prepare(Settings(dns_domain="example.com"), HOSTS_OF_CASES[:1]).plan
+    (inventory.parent / "network_deployed.json").write_text(document_text(plan_document(deployed)))
     (inventory.parent / "nodes.json").write_text(json.dumps({"items": running}))
-    extra = {
-        "network_plan_existing_nodes": f"{inventory.parent}/nodes.json",
-        "network_plan_deployed_file": f"{inventory.parent}/deployed.json",
-    }
+    extra = {"network_plan_existing_nodes": f"{inventory.parent}/nodes.json"}
     code, output = run(inventory, "-e", json.dumps(extra))
     assert code == 2, output
     assert "[immutable-dns-domain] dns_domain cluster.local in place of example.com" in output
@@ -158,7 +160,7 @@ def test_a_record_that_cannot_be_read_is_refused(inventory: Path) -> None:
     (inventory.parent / "deployed.json").write_text('{"dns_domain": ')
     code, output = run(inventory, "-e", f"network_plan_deployed_file={inventory.parent}/deployed.json")
     assert code == 2, output
-    assert "deployed.json cannot be read: Expecting value" in output
+    assert "deployed.json is not JSON: Expecting value" in output
     assert "Traceback" not in output
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from plan_cases import HOSTS, KUBENET, host, prepare
 from plan_examples import Case, node_b, running
 from plan_examples_hosts import REFUSED_HOSTS, WARNED
@@ -12,6 +13,7 @@ from plan_examples_settings import REFUSED as REFUSED_SETTINGS
 from flatnet.errors import FlatnetError
 from flatnet.plan import RULES, Contract, PlanError, Settings, adopted_allocations, plan_from_data
 from flatnet.plan.findings import Finding, Findings
+from flatnet.plan.immutable import KINDS
 from flatnet.plan.planner import prepare_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,9 +62,18 @@ def test_every_rule_of_the_catalog_has_an_example_and_every_example_a_rule() -> 
 
 
 def test_every_rule_is_documented_in_the_words_of_the_catalog() -> None:
-    text = (ROOT / "docs/plan_rules.md").read_text()
+    text = (ROOT / "docs/plan_rules.md").read_text().partition("## What Kubernetes accepts")[0]
     rows = dict(line.strip("| ").split(" | ", 1) for line in text.splitlines() if line.startswith("| `"))
     assert {name.strip("`"): meaning for name, meaning in rows.items()} == dict(RULES)
+
+
+def test_every_kind_of_change_that_can_be_allowed_is_documented_and_accepted_by_the_role() -> None:
+    text = (ROOT / "docs/plan_rules.md").read_text().partition("## What cannot change")[2]
+    rows = [line.split("`")[1:4:2] for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [[kind, KINDS[kind].rule] for kind in KINDS]
+    specification = yaml.safe_load((ROOT / "roles/network_plan/meta/argument_specs.yml").read_text())
+    options = specification["argument_specs"]["main"]["options"]
+    assert options["network_plan_allowed_changes"]["choices"] == list(KINDS)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=ids(REFUSED))

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import DUAL, HOSTS, KUBENET, findings, prepare
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, findings, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, immutable_changes
@@ -15,6 +15,10 @@ from flatnet.plan.immutable import KINDS
 
 DUAL_HOSTS = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
 DEPLOYED = prepare().plan
+REPLACE = (
+    "drain the node, stop its kubelet, delete its Node object with kubectl and the bridge of its pods with "
+    "ip link delete, and provision"
+)
 
 
 def changes(deployed: dict[str, Any], wanted: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -58,10 +62,10 @@ def test_another_pod_network_says_what_each_node_would_have_to_go_through() -> N
     assert findings(Settings(pod_cidrs=("10.201.0.0/16",)), deployed=DEPLOYED)[0] == (
         "[immutable-node-cidr] node-a: pod network 10.201.0.0/24 in place of 10.200.0.0/24; "
         "node-b: pod network 10.201.1.0/24 in place of 10.200.1.0/24; "
-        "node-c: pod network 10.201.2.0/24 in place of 10.200.2.0/24: Node.spec.podCIDRs is immutable. "
-        "Fix: keep what is deployed, with a pin if need be; or drain the node, provision again, delete its "
-        "Node object with kubectl and restart its kubelet, which registers it anew, "
-        "and say allowed_changes: [node_pod_cidrs]."
+        "node-c: pod network 10.201.2.0/24 in place of 10.200.2.0/24: Node.spec.podCIDRs is immutable, "
+        "and pods that run keep their addresses. "
+        f"Fix: keep what is deployed, with a pin if need be; or {REPLACE}, "
+        "and say so with allowed_changes: [node_pod_cidrs]."
     )
 
 
@@ -69,11 +73,14 @@ def test_another_pod_network_says_what_each_node_would_have_to_go_through() -> N
 def test_another_service_network_is_refused_even_when_it_is_wider(wanted: str) -> None:
     lines = findings(Settings(service_cidrs=(wanted,), dns_addresses=()), deployed=DEPLOYED)
     assert [line for line in lines if "immutable-service-cidr" in line] == [
-        f"[immutable-service-cidr] service_cidrs {wanted} in place of 10.32.0.0/24: the API server goes on "
-        "with what is deployed. Fix: keep what is deployed, and add networks with extra_service_cidrs; "
-        "or delete and create anew every Service and "
-        "the ServiceCIDR object kubernetes, issue the API server's certificate again, restart every kubelet, "
-        "and every pod has to be created anew to find DNS, and say allowed_changes: [service_cidrs]."
+        f"[immutable-service-cidr] service_cidrs {wanted} in place of 10.32.0.0/24: a Service keeps its "
+        "addresses, and the API server goes on with what is deployed. "
+        "Fix: keep what is deployed, and add networks with extra_service_cidrs; "
+        "or delete every Service and the ServiceCIDR kubernetes with kubectl delete --wait=false, "
+        "stop every API server before it makes them again, "
+        "provision twice, since the network is taken over some seconds after the start, "
+        "and create every Service and every pod anew, "
+        "and say so with allowed_changes: [service_cidrs]."
     ]
 
 
@@ -85,10 +92,10 @@ def test_a_second_family_asks_for_every_nodes_object_and_for_nothing_else() -> N
 def test_giving_up_a_family_and_turning_families_around_are_refused() -> None:
     dual = prepare(DUAL, DUAL_HOSTS).plan
     turned = Settings(pod_cidrs=DUAL.pod_cidrs[::-1], service_cidrs=DUAL.service_cidrs[::-1])
-    for settings, families in ((Settings(), "ipv4"), (turned, "ipv6, ipv4")):
-        found = changes(dual, prepare(settings, DUAL_HOSTS).plan)
+    for some, families in ((Settings(), "ipv4"), (turned, "ipv6, ipv4")):
+        found = changes(dual, prepare(some, DUAL_HOSTS).plan)
         assert found[0] == ("families", f"families {families}", "ipv4, ipv6", "")
-        assert {kind for kind, *_ in found} <= {"families", "node_pod_cidrs", "dns_addresses"}
+        assert {kind for kind, *_ in found} <= {"families", "dns_addresses"}
 
 
 def test_another_dns_domain_and_address_are_refused_in_one_go_with_everything_else() -> None:
@@ -101,17 +108,57 @@ def test_another_name_of_a_node_is_named_with_its_host() -> None:
     some = [HOSTS[0], replace(HOSTS[1], node_name="new-b"), HOSTS[2]]
     assert findings(some=some, allocations=prepare().allocations.to_mapping(), deployed=DEPLOYED) == [
         "[immutable-node-name] node-b: node name new-b in place of node-b: a Node object keeps its name. "
-        "Fix: keep what is deployed; or drain and delete the old Node object; its pod network stays with the "
-        "old name, and say allowed_changes: [node_names]."
+        f"Fix: keep what is deployed; or {REPLACE} (its pod network stays with the old name), "
+        "and say so with allowed_changes: [node_names]."
     ]
+
+
+def test_hosts_are_matched_by_their_node_and_only_then_by_their_name() -> None:
+    swapped = [HOSTS[0], replace(HOSTS[1], node_name="node-c"), replace(HOSTS[2], node_name="node-b")]
+    assert changes(DEPLOYED, prepare(some=swapped).plan) == []
+    renamed = [*HOSTS[:2], replace(HOSTS[2], inventory_name="host-7", node_name="node-c")]
+    moved = prepare(some=renamed, allocations={"nodes": {"node-c": ["10.200.9.0/24"]}}).plan
+    assert changes(DEPLOYED, moved) == [
+        ("node_pod_cidrs", "pod network 10.200.9.0/24", "10.200.2.0/24", "host-7")
+    ]
+
+
+def test_a_host_that_is_no_longer_a_node_leaves_without_a_finding() -> None:
+    some = [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"kube_control_plane"}))]
+    assert changes(DEPLOYED, prepare(some=some).plan) == []
+
+
+def test_another_backend_and_other_members_of_etcd_are_judged_too() -> None:
+    wanted = prepare(some=[HOSTS[0], replace(HOSTS[1], groups=ALL_GROUPS), HOSTS[2]], contract=FLANNEL).plan
+    assert changes(DEPLOYED, wanted) == [
+        ("backend", "backend flannel", "kubenet", ""),
+        ("etcd_members", "etcd on node-a, node-b", "node-a", ""),
+    ]
+
+
+def test_a_single_member_of_etcd_may_move_and_one_of_several_may_not() -> None:
+    moved = [replace(HOSTS[0], addresses=("192.0.2.99",)), *HOSTS[1:]]
+    assert changes(DEPLOYED, prepare(some=moved).plan) == []
+    three, three_moved = ([replace(one, groups=ALL_GROUPS) for one in some] for some in (HOSTS, moved))
+    assert changes(prepare(some=three).plan, prepare(some=three_moved).plan) == [
+        ("etcd_members", "etcd at 192.0.2.99", "192.0.2.11", "")
+    ]
+
+
+def test_what_is_deployed_is_held_against_a_plan_that_is_refused_for_something_else() -> None:
+    some = [HOSTS[0], replace(HOSTS[1], node_name="new-b"), HOSTS[2]]
+    known = prepare().allocations.to_mapping()
+    lines = findings(Settings(kube_proxy_mode="x"), some, FLANNEL, known, DEPLOYED)
+    rules = [line.partition("]")[0][1:] for line in lines]
+    assert rules == ["immutable-backend", "immutable-node-name", "kube-proxy-mode"]
 
 
 def test_a_change_that_is_allowed_is_a_warning_that_says_what_has_to_happen() -> None:
     wanted = Settings(dns_domain="example.com", allowed_changes=("dns_domain",))
     assert prepare(wanted, deployed=DEPLOYED).warnings == [
-        "[immutable-dns-domain] dns_domain example.com in place of cluster.local: a pod keeps the domain "
-        "that it was created with. Fix: issue the API server's certificate again, reconfigure DNS, "
-        "restart every kubelet, and every pod has to be created anew."
+        "[immutable-dns-domain] dns_domain example.com in place of cluster.local: a pod that runs looks "
+        "names up below the domain that it was created with, and its token is from an issuer of that name, "
+        "which the API server would no longer believe. Fix: provision, and create every pod anew at once."
     ]
 
 
@@ -122,9 +169,7 @@ def test_a_kind_of_change_that_does_not_exist_is_refused() -> None:
 
 
 def test_every_kind_of_change_has_a_rule() -> None:
-    assert {rule for rule, _, _ in KINDS.values()} == {
-        rule for rule in RULES if rule.startswith("immutable-")
-    }
+    assert {kind.rule for kind in KINDS.values()} == {rule for rule in RULES if rule.startswith("immutable-")}
 
 
 def test_what_one_plan_does_not_say_is_not_compared() -> None:
@@ -138,6 +183,8 @@ def test_what_one_plan_does_not_say_is_not_compared() -> None:
         ([1], "it is not a mapping"),
         ({"nodes": []}, "its nodes are not mappings"),
         ({"nodes": {"a": 5}}, "its nodes are not mappings"),
+        ({"nodes": {"a": {"name": []}}}, "the name of its node a is not text"),
+        ({"nodes": {"a": {"addresses": 5}}}, "addresses of its node a is not a list"),
         ({"pod_cidrs": "10.0.0.0/8"}, "its pod_cidrs is not a list"),
         ({"service_cidrs": ["x"]}, "'x' is not a network; write it like 192.0.2.0/24 or 2001:db8::/64"),
     ],
@@ -158,6 +205,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*DEPLOYED]), anything, max_size=3))
 def test_an_arbitrary_record_raises_nothing_but_the_error_for_users(changed: dict[str, Any]) -> None:
     try:

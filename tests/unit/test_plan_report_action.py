@@ -92,14 +92,28 @@ def test_what_was_provisioned_is_what_the_next_plan_is_compared_with(inventory: 
     assert "Excluded 172.16.0.0/12" in page
 
 
-def test_a_plan_that_cannot_be_provisioned_fails_after_its_report(inventory: Path) -> None:
+def test_what_a_running_cluster_does_not_follow_is_refused_and_leaves_everything_as_it_was(
+    inventory: Path,
+) -> None:
     record(inventory)
-    reports = inventory.parent.parent / "reports"
-    code, output = plan(inventory, "--check", cluster_dns_domain_name="example.com")
+    before = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
+    code, output = plan(inventory, cluster_dns_domain_name="example.com", cluster_network_backend="flannel")
     assert code == 2, output
-    assert "REFUSED: every running pod" in output
-    assert "the plan cannot be provisioned on what is deployed, 1 change refused:" in output
+    assert "the network cannot be planned, 2 findings:\n- [immutable-backend] backend flannel in" in output
+    assert "\n- [immutable-dns-domain] dns_domain example.com in place of cluster.local: " in output
     assert "Traceback" not in output
+    assert {path.name: path.read_bytes() for path in inventory.parent.iterdir()} == before
+
+
+def test_a_change_that_is_allowed_is_reported_with_what_it_takes(inventory: Path) -> None:
+    record(inventory)
+    code, output = plan(
+        inventory, cluster_dns_domain_name="example.com", cluster_allowed_changes=["dns_domain"]
+    )
+    assert code == 0, output
+    assert "[WARNING]: [immutable-dns-domain] " in output
+    assert "To be done by hand: provision, and" in output
+    reports = inventory.parent.parent / "reports"
     assert json.loads((reports / "plan.json").read_text())["dns_domain"] == "example.com"
 
 
@@ -138,6 +152,7 @@ def test_a_record_that_is_damaged_is_told_and_not_traced(inventory: Path) -> Non
     code, output = plan(inventory)
     assert code == 2, output
     assert "network_deployed.json is not JSON: " in output
+    assert not (inventory.parent / "network_allocations.yml").exists()
     assert "restore the file from version control, or have it written anew" in " ".join(output.split())
     assert "Traceback" not in output
 

@@ -209,8 +209,10 @@ def test_a_difference_that_is_refused_fails_after_the_table(
     said = capsys.readouterr()
     assert "REFUSED" in said.out
     assert said.err.startswith(
-        "the plan cannot be provisioned on what is deployed, 1 change refused:\n- The DNS"
+        "the network cannot be planned, 1 finding:\n- [immutable-dns-domain] dns_domain example.com in place"
     )
+    assert main(["difference", str(written), str(wanted), "--allow", "dns_domain"]) == 0
+    assert "REFUSED" not in capsys.readouterr().out
 
 
 def test_a_plan_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,7 @@ def test_the_difference_is_in_the_page() -> None:
         plan(Settings(dns_domain="example.com")), difference(plan(), plan(Settings(dns_domain="example.com")))
     )
     assert '<tr class="refused">' in refused
-    assert "<strong>Refused</strong>: every running pod" in refused
+    assert "<strong>Refused</strong>: a pod that runs looks" in refused
 
 
 @pytest.mark.parametrize("name", sorted(PLANS))

@@ -13,11 +13,11 @@ from ansible.plugins.action import ActionBase
 try:
     from flatnet.errors import FlatnetError
     from flatnet.plan.contract import load_contract
-    from flatnet.plan.deployed import read_deployed
     from flatnet.plan.ledger import open_ledger
     from flatnet.plan.node_objects import read_existing_nodes
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
+    from flatnet.plan_report import read_document
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         contract = load_contract(arguments["backend"], self._roles_paths())
         hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
-        deployed = read_deployed(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
+        deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(
                 arguments["settings"],

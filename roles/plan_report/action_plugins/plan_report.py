@@ -20,7 +20,6 @@ try:
         plan_difference,
         plan_document,
         read_document,
-        refusal,
         write_text,
     )
     from flatnet.plan_report.address_map import capacity_lines
@@ -60,6 +59,7 @@ class ActionModule(ActionBase):
                 "plan": {"type": "dict", "required": True},
                 "deployed_path": {"type": "path", "required": True},
                 "record_enabled": {"type": "bool", "default": False},
+                "allowed_changes": {"type": "list", "elements": "str", "default": []},
                 "warnings": {"type": "list", "elements": "str", "default": []},
                 "excluded_cidrs": {"type": "list", "elements": "str", "default": []},
                 "host_cidrs": {"type": "list", "elements": "str", "default": []},
@@ -84,7 +84,8 @@ class ActionModule(ActionBase):
 
     def _report(self, document: Document, arguments: Mapping[str, Any]) -> dict[str, Any]:
         deployed_path = Path(arguments["deployed_path"])
-        difference = plan_difference(read_document(deployed_path), document)
+        allowed = tuple(map(str, arguments["allowed_changes"]))
+        difference = plan_difference(read_document(deployed_path), document, allowed)
         around = Surroundings(
             excluded=tuple(map(str, arguments["excluded_cidrs"])),
             hosts=tuple(map(str, arguments["host_cidrs"])),
@@ -99,9 +100,6 @@ class ActionModule(ActionBase):
             write_text(path, texts[path.name])
         if arguments["table_enabled"]:
             self._show(capacity_lines(document, around), difference_table(difference), files)
-        message = refusal(difference)
-        if message:
-            raise FlatnetError(message)
         return {
             "changed": False,
             "summary": difference.summary,
