@@ -80,7 +80,8 @@ def tables(root: Path = ROOT) -> str:
     contracts = [load_contract(name, [roles]) for name in find_contracts([roles])]
     proofs = scenarios(root)
     lines = [
-        "| backend | how pods reach each other | pod MTU on a 1500-byte link | families | policy | verified where |",
+        "| backend | how pods reach each other | pod MTU on a 1500-byte link | families | policy "
+        "| verified where |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(contract, proofs) for contract in contracts),
         "",

@@ -209,8 +209,8 @@ def test_a_pin_that_a_running_node_does_not_have_is_refused() -> None:
     some = [replace(HOSTS[0], pod_cidr_pins=("10.200.9.0/24",)), *HOSTS[1:]]
     assert findings(some=some, existing_nodes=[node("node-a", "10.200.0.0/24")]) == [
         "[pin-moves-node] node-a: pod_cidr 10.200.9.0/24 in place of 10.200.0.0/24: its Node object has "
-        "that, and what a Node has is immutable. Fix: pin what it has, or drain it, delete its Node object and "
-        "give the Node objects anew."
+        "that, and what a Node has is immutable. Fix: pin what it has, or drain it, delete its Node object "
+        "and give the Node objects anew."
     ]
 
 
