@@ -150,7 +150,7 @@ def _check_known(name: str, entry: Entry, known: Entry, pinned: Entry, findings:
                 "adoption-conflict",
                 f"Node.spec.podCIDRs has {network}, the allocations have {old}",
                 _IMMUTABLE,
-                "write what it has into the allocations, or drain it and delete its Node object",
+                "delete its entry from the allocations to adopt that, or drain it and delete its Node object",
                 name,
             )
 

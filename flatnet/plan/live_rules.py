@@ -94,7 +94,7 @@ def check_live(
         _check_routes(host, resolved, own, contract, findings)
         for address in nameservers_of(host, findings):
             single = Network(address.family, address.value, WIDTH[address.family])
-            _check_free(host, f"DNS server {address}", single, resolved, False, findings)
+            _check_free(host, f"DNS server {address}", single, resolved, "", findings)
         _check_features(host, contract, kube_proxy_mode, findings)
 
 
@@ -123,7 +123,7 @@ def _check_interfaces(
             if interface.name in ours and any(network.holds(address) for network in own):
                 continue
             value = f"{interface.name} has {address}/{network.prefix}"
-            _check_free(host, value, network, resolved, interface.name == _SERVICE_INTERFACE, findings)
+            _check_free(host, value, network, resolved, interface.name, findings)
 
 
 def _check_routes(
@@ -144,23 +144,21 @@ def _check_routes(
         if marked and in_pods:
             continue
         value = f"route to {route.destination} through {route.device}"
-        _check_free(host, value, route.destination, resolved, route.device == _SERVICE_INTERFACE, findings)
+        _check_free(host, value, route.destination, resolved, route.device, findings)
 
 
 def _check_free(
-    host: Host, value: str, network: Network, resolved: Resolved, is_services: bool, findings: Findings
+    host: Host, value: str, network: Network, resolved: Resolved, device: str, findings: Findings
 ) -> None:
     for name, mine in resolved.named():
         if name not in ("pod_cidrs", "service_cidrs", "extra_service_cidrs"):
             continue
-        if mine.overlaps(network) and not (is_services and name != "pod_cidrs"):
-            findings.add(
-                "live-overlap",
-                value,
-                f"it overlaps {name} {mine}",
-                f"move {name} to a free network, or remove this from the host if it is left over",
-                host.inventory_name,
-            )
+        if mine.overlaps(network) and not (device == _SERVICE_INTERFACE and name != "pod_cidrs"):
+            fix = f"move {name} to a free network, or remove this from the host if it is left over"
+            if device in _BRIDGES and mine.contains(network):
+                # A node's pods are on it: the allocations were lost, or another installer made the cluster.
+                fix = f"give the Node objects as existing_nodes if the cluster runs already, or {fix}"
+            findings.add("live-overlap", value, f"it overlaps {name} {mine}", fix, host.inventory_name)
 
 
 def _check_features(host: Host, contract: Contract, kube_proxy_mode: str, findings: Findings) -> None:

@@ -279,8 +279,8 @@ REFUSED = {
     "allocations": Refusal(
         finding(
             "[adoption-conflict] node-10: Node.spec.podCIDRs has {node-10}, the allocations have "
-            "10.90.8.0/24: what a Node has is immutable. Fix: write what it has into the allocations, or "
-            "drain it and delete its Node object."
+            "10.90.8.0/24: what a Node has is immutable. Fix: delete its entry from the allocations to "
+            "adopt that, or drain it and delete its Node object."
         ),
         allocations={"node-10": "10.90.8.0/24"},
     ),

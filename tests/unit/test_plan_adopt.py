@@ -135,8 +135,8 @@ def test_what_disagrees_with_the_allocations_names_the_node_and_both_networks() 
     ledger = {"nodes": {"node-a": ["10.200.0.0/24"]}}
     assert findings(allocations=ledger, existing_nodes=[node("node-a", "10.200.5.0/24")]) == [
         "[adoption-conflict] node-a: Node.spec.podCIDRs has 10.200.5.0/24, the allocations have "
-        "10.200.0.0/24: what a Node has is immutable. Fix: write what it has into the allocations, "
-        "or drain it and delete its Node object."
+        "10.200.0.0/24: what a Node has is immutable. Fix: delete its entry from the allocations to "
+        "adopt that, or drain it and delete its Node object."
     ]
 
 

@@ -81,9 +81,11 @@ def test_what_we_deployed_ourselves_is_accepted(
 def test_what_others_have_in_our_networks_is_refused(
     interfaces: list[dict[str, Any]], routes: list[dict[str, Any]], place: str, mine: str
 ) -> None:
+    is_of_pods = "cbr0" in place
+    adopt = "give the Node objects as existing_nodes if the cluster runs already, or " if is_of_pods else ""
     assert findings(some=live(interfaces, routes)) == [
-        f"[live-overlap] node-a: {place}: it overlaps {mine}. Fix: move {mine.split()[0]} to a free network, "
-        "or remove this from the host if it is left over."
+        f"[live-overlap] node-a: {place}: it overlaps {mine}. Fix: {adopt}move {mine.split()[0]} to a free "
+        "network, or remove this from the host if it is left over."
     ]
 
 
