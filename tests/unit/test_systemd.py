@@ -24,8 +24,7 @@ def test_arguments_reach_the_program_unchanged(arguments: list[str], line: str) 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_categories=["Cc"])), min_size=1))
 def test_every_printable_argument_survives_quoting(arguments: list[str]) -> None:
     line = command_line(arguments).replace("\\\n", "").replace("%%", "%").replace("$$", "$")
-    plain = [argument.replace("%%", "%").replace("$$", "$") for argument in arguments]
-    assert shlex.split(line) == plain
+    assert shlex.split(line) == arguments
 
 
 def test_sections_keep_their_order_and_lists_repeat_the_setting() -> None:
