@@ -1,8 +1,9 @@
 """Hosts as they are, read from what preflight reported.
 
 Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"]}], routes: [{destination, gateway,
-device, protocol}], nameservers: ["192.0.2.53"], listening: [{address, port}], ip_local_port_range: [first,
-last], kernel_features: {vxlan: true}}. All keys are optional; what was not reported is not judged.
+device, protocol}], nameservers: ["192.0.2.53"], listening: [{address, port, process}], ip_local_port_range:
+[first, last], ip_local_reserved_ports: [[first, last]], kernel_features: {vxlan: true}}. All keys are
+optional; what was not reported is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,27 +86,41 @@ def nameservers_of(host: Host, findings: Findings) -> list[Address]:
     return read
 
 
-def listening_ports(host: Host, findings: Findings) -> set[int]:
-    """Return the ports on which something listens that other hosts can reach."""
-    ports = set()
+def listening_ports(host: Host, findings: Findings) -> dict[int, str]:
+    """Return port -> process of what listens for other hosts; the process is empty where it is not known."""
+    ports = {}
     for item in _items(host, "listening", findings):
         port, address = item.get("port"), str(item.get("address"))
         if not isinstance(port, int) or isinstance(port, bool):
             _unreadable(host, "listening", f"{port!r} is not a port", findings)
         elif not address.startswith("127.") and address != "::1":
-            ports.add(port)
+            ports[port] = str(item.get("process") or "")
     return ports
 
 
 def ephemeral_ports(host: Host, findings: Findings) -> tuple[int, int] | None:
     """Return (first, last) port that the host uses for its own connections; None when it did not say."""
     value = (host.facts or {}).get("ip_local_port_range")
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or [type(port) for port in value] != [int, int]:
-        _unreadable(host, "ip_local_port_range", f"{value!r} is not a pair of ports", findings)
-        return None
-    return value[0], value[1]
+    if value is None or _is_pair(value):
+        return value and (value[0], value[1])
+    _unreadable(host, "ip_local_port_range", f"{value!r} is not a pair of ports", findings)
+    return None
+
+
+def reserved_ports(host: Host, findings: Findings) -> list[tuple[int, int]]:
+    """Return (first, last) of the ports that the host leaves out of its own connections."""
+    read = []
+    value = (host.facts or {}).get("ip_local_reserved_ports")
+    for item in value if isinstance(value, list | tuple) else ():
+        if _is_pair(item):
+            read.append((item[0], item[1]))
+        else:
+            _unreadable(host, "ip_local_reserved_ports", f"{item!r} is not a pair of ports", findings)
+    return read
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list | tuple) and [type(port) for port in value] == [int, int]
 
 
 def _items(host: Host, key: str, findings: Findings) -> Iterator[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from flatnet.plan.live import (
     interfaces_of,
     listening_ports,
     nameservers_of,
+    reserved_ports,
     routes_of,
 )
 from flatnet.plan.rules import Resolved
@@ -47,20 +48,28 @@ def check_node_ports(settings: Settings, hosts: Sequence[Host], findings: Findin
         name = host.inventory_name
         used = ephemeral_ports(host, findings)
         told = told or used is not None
-        if used and used[0] <= ports[1] and ports[0] <= used[1]:
+        reserved = reserved_ports(host, findings)
+        shared = (max(used[0], ports[0]), min(used[1], ports[1])) if used else None
+        if used and shared and not _are_reserved(*shared, reserved):
             findings.add(
                 "node-port-ephemeral",
                 value,
                 f"the host uses {used[0]}-{used[1]} for its own connections (net.ipv4.ip_local_port_range)",
-                "use a range before or after that, or change that of the host",
+                "use a range before or after that, change that of the host, or keep the node ports out of it "
+                "with net.ipv4.ip_local_reserved_ports",
                 name,
             )
-        taken = sorted(port for port in listening_ports(host, findings) if ports[0] <= port <= ports[1])
+        taken = [
+            f"{port} ({process})" if process else str(port)
+            for port, process in sorted(listening_ports(host, findings).items())
+            # kube-proxy answers the health checks of load balancers on such ports itself.
+            if ports[0] <= port <= ports[1] and process != "kube-proxy"
+        ]
         if taken:
             findings.add(
                 "node-port-in-use",
                 value,
-                f"something on the host listens on {', '.join(map(str, taken))}",
+                f"something on the host listens on {', '.join(taken)}",
                 "move that to a port outside, or use another range",
                 name,
             )
@@ -72,6 +81,15 @@ def check_node_ports(settings: Settings, hosts: Sequence[Host], findings: Findin
             f"Linux uses {first}-{last} for its own connections unless told otherwise",
             f"end the range before {first}, or set net.ipv4.ip_local_port_range on every host",
         )
+
+
+def _are_reserved(first: int, last: int, reserved: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether every port from first to last is in one of the reserved ranges."""
+    for start, end in sorted(reserved):
+        if start > first:
+            break
+        first = max(first, end + 1)
+    return first > last
 
 
 def check_live(

@@ -133,6 +133,42 @@ def test_a_wrong_setting_is_named_with_its_fix(
     assert not (tmp_path / "state" / "pki").exists()
 
 
+@pytest.mark.parametrize(
+    ("script", "undo", "words"),
+    [
+        (
+            "cp /etc/resolv.conf /root/asked && echo nameserver 10.200.5.53 >> /etc/resolv.conf",
+            "cat /root/asked > /etc/resolv.conf",
+            ["[live-overlap] node-1: DNS server 10.200.5.53", "Fix:"],
+        ),
+        (
+            "sysctl -q -w net.ipv4.ip_local_port_range='20000 60999'",
+            "sysctl -q -w net.ipv4.ip_local_port_range='32768 60999'",
+            ["[node-port-ephemeral] node-1: ", "20000-60999", "ip_local_reserved_ports"],
+        ),
+        (
+            "systemd-run -q --unit=occupy python3 -c "
+            "'import socket; s = socket.create_server((str(), 30080)); s.accept()'"
+            " && until ss -ltn | grep -q :30080; do sleep 0.1; done",
+            "systemctl stop occupy",
+            ["[node-port-in-use] node-1: ", "30080 (python3)", "Fix:"],
+        ),
+    ],
+    ids=["dns-server", "own-connections", "port-in-use"],
+)
+def test_what_a_host_has_that_the_plan_needs_is_named(
+    tmp_path: Path, script: str, undo: str, words: list[str]
+) -> None:
+    on_host(script)
+    try:
+        answer = provision(tmp_path)
+    finally:
+        on_host(undo)
+    assert answer.code != 0
+    assert [word for word in words if word not in answer.message] == []
+    assert on_host("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true") == ""
+
+
 def test_an_unreachable_host_is_named_with_its_address(tmp_path: Path) -> None:
     answer = provision(tmp_path, ansible_host=NOBODY)
     assert answer.code != 0

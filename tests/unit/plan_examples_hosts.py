@@ -21,6 +21,11 @@ REFUSED_HOSTS = [
         facts(listening=[{"address": "::1", "port": 32767}, {"address": "::", "port": 32768}]),
     ),
     Case(
+        HERE,
+        facts(listening=[{"address": "::", "port": 30080, "process": "nginx"}]),
+        facts(listening=[{"address": "::", "port": 30080, "process": "kube-proxy"}]),
+    ),
+    Case(
         "kernel-feature",
         facts(kernel_features={"vxlan": False}) | {"contract": FLANNEL},
         facts(kernel_features={"vxlan": False}),

@@ -159,6 +159,11 @@ REFUSED = [
         settings(node_port_range="30000-32768") | facts(ip_local_port_range=[32768, 60999]),
         settings(node_port_range="30000-32768") | facts(ip_local_port_range=[32769, 60999]),
     ),
+    Case(
+        "node-port-ephemeral",
+        facts(ip_local_port_range=[20000, 60999], ip_local_reserved_ports=[[30000, 31000], [31002, 32767]]),
+        facts(ip_local_port_range=[20000, 60999], ip_local_reserved_ports=[[31001, 32767], [30000, 31000]]),
+    ),
     Case("kube-proxy-mode", settings(kube_proxy_mode="userspace"), settings(kube_proxy_mode="ipvs")),
     Case(
         "kube-proxy-mode",

@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -87,17 +89,44 @@ def test_listening_sockets_are_read_and_connected_ones_left_out() -> None:
     header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
     table = (
         f"{header}"
-        "   0: 0B0200C0:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n"
-        "   1: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0\n"
-        "   2: 0B0200C0:0016 010200C0:C350 01 00000000:00000000 00:00000000 00000000     0\n"
+        "   0: 0B0200C0:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 700\n"
+        "   1: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 701\n"
+        "   2: 0B0200C0:0016 010200C0:C350 01 00000000:00000000 00:00000000 00000000     0        0 702\n"
     )
     assert program.listening(table, 4) == [
-        {"address": "192.0.2.11", "port": 22},
-        {"address": "127.0.0.1", "port": 6443},
+        {"address": "192.0.2.11", "port": 22, "protocol": "tcp", "inode": "700"},
+        {"address": "127.0.0.1", "port": 6443, "protocol": "tcp", "inode": "701"},
     ]
-    table = f"{header}   0: B80D0120000000000000000001000000:0016 {'0' * 32}:0000 0A\n"
-    assert program.listening(table, 6) == [{"address": "2001:db8::1", "port": 22}]
+    rest = "00000000:00000000 00:00000000 00000000 0 0 703"
+    table = f"{header}   0: B80D0120000000000000000001000000:0016 {'0' * 32}:0000 0A {rest}\n"
+    six = {"address": "2001:db8::1", "port": 22, "inode": "703"}
+    assert program.listening(table, 6) == [six | {"protocol": "tcp"}]
+    assert program.listening(table, 6, "udp") == []
+    assert program.listening(table.replace(" 0A ", " 07 "), 6, "udp") == [six | {"protocol": "udp"}]
     assert program.listening("", 4) == []
+
+
+def test_a_socket_is_told_with_the_process_that_has_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        inode = str(os.fstat(server.fileno()).st_ino)
+        found = program.with_processes([{"port": 1, "inode": inode}, {"port": 2, "inode": "0"}])
+    name = Path("/proc/self/comm").read_text().strip()
+    assert found == [{"port": 1, "process": name}, {"port": 2, "process": ""}]
+
+
+def test_dns_servers_are_those_that_a_resolver_would_ask() -> None:
+    stub = "# nameserver 192.0.2.1\nnameserver 127.0.0.53\noptions edns0\nnameserver\nnameserver none\n"
+    asked = "nameserver 192.0.2.53\nnameserver\tfe80::1%eth0\nnameserver 192.0.2.53\nsearch example.com\n"
+    assert program.nameservers(stub, asked) == ["127.0.0.53", "192.0.2.53", "fe80::1%eth0"]
+    assert program.nameservers("", "") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("\n", []), ("", []), ("8080,30000-32767\n", [[8080, 8080], [30000, 32767]])],
+)
+def test_reserved_ports_are_ranges(text: str, expected: list[list[int]]) -> None:
+    assert program.port_ranges(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,6 +182,8 @@ def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
     assert (found["commands"]["no-such-command"], found["kernel_features"]) == (None, {})
     assert found["commands"]["sh"].endswith("/sh")
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    ports = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert found["ip_local_port_range"] == [int(port) for port in ports]
 
 
 def test_the_program_is_python_3_9_and_needs_only_the_standard_library() -> None:

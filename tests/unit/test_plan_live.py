@@ -173,6 +173,8 @@ def test_a_setting_above_what_a_host_carries_is_refused_and_one_below_is_kept() 
         ),
         ({"routes": [{"destination": "nowhere"}]}, "facts, routes: 'nowhere' is not an IP address"),
         ({"routes": [5]}, "facts, routes: 5 is not a mapping"),
+        ({"ip_local_port_range": [1]}, "facts, ip_local_port_range: [1] is not a pair of ports"),
+        ({"ip_local_reserved_ports": [5]}, "facts, ip_local_reserved_ports: 5 is not a pair of ports"),
     ],
 )
 def test_facts_that_cannot_be_read_are_refused(facts: dict[str, Any], line: str) -> None:

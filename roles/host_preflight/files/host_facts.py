@@ -6,6 +6,7 @@ but that the kernel may load a module to answer whether it has one. Needs Python
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import time
 from typing import Any
 
 MARKER = "flatnet-facts "
+IPV4 = "/proc/sys/net/ipv4"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # A feature is there when one of its modules is loaded, built in or can be loaded, or its trace is found, or
@@ -132,19 +134,82 @@ def routes(entries: list[dict[str, Any]], version: int) -> list[dict[str, str]]:
     return found
 
 
-def listening(table: str, version: int) -> list[dict[str, Any]]:
-    """Return {address, port} of each listening socket in the text of /proc/net/tcp or tcp6 (proc(5))."""
+def listening(table: str, version: int, protocol: str = "tcp") -> list[dict[str, Any]]:
+    """Return {address, port, protocol, inode} of each socket that waits for others.
+
+    The table is the text of /proc/net/tcp, tcp6, udp or udp6 (proc(5)).
+    """
+    waiting = {"tcp": "0A", "udp": "07"}[protocol]
     found = []
     for line in table.splitlines()[1:]:
         fields = line.split()
-        if len(fields) < 4 or fields[3] != "0A":
+        if len(fields) < 10 or fields[3] != waiting:
             continue
         address, port = fields[1].split(":")
         numbers = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
         words = struct.pack(f"={len(numbers)}I", *numbers)
         family = socket.AF_INET if version == 4 else socket.AF_INET6
-        found.append({"address": socket.inet_ntop(family, words), "port": int(port, 16)})
+        found.append(
+            {
+                "address": socket.inet_ntop(family, words),
+                "port": int(port, 16),
+                "protocol": protocol,
+                "inode": fields[9],
+            }
+        )
     return sorted(found, key=lambda entry: (entry["port"], entry["address"]))
+
+
+def with_processes(sockets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sockets with the name of the process that has each in place of the inode."""
+    wanted = {f"socket:[{entry['inode']}]" for entry in sockets}
+    names: dict[str, str] = {}
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        if len(names) == len(wanted):
+            break
+        for link in _open_files(f"/proc/{process}/fd"):
+            if link in wanted:
+                names.setdefault(link, read(f"/proc/{process}/comm").strip())
+    for entry in sockets:
+        entry["process"] = names.get(f"socket:[{entry.pop('inode')}]", "")
+    return sockets
+
+
+def _open_files(folder: str) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        # The process ended, or is another user's.
+        return []
+    return [_link(f"{folder}/{name}") for name in names]
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        # Closed since the folder was listed.
+        return ""
+
+
+def nameservers(*texts: str) -> list[str]:
+    """Return the DNS servers in the texts of resolv.conf(5), each once; what is no address is left out."""
+    found: list[str] = []
+    for line in "\n".join(texts).splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver" and words[1] not in found:
+            try:
+                ipaddress.ip_address(words[1].partition("%")[0])
+            except ValueError:
+                continue
+            found.append(words[1])
+    return found
+
+
+def port_ranges(text: str) -> list[list[int]]:
+    """Return [[first, last], ...] of net.ipv4.ip_local_reserved_ports, such as `8080,30000-32767`."""
+    ends = [part.split("-") for part in text.strip().split(",") if part]
+    return [[int(end[0]), int(end[-1])] for end in ends]
 
 
 def kernel_features(names: list[str]) -> dict[str, bool]:
@@ -233,7 +298,18 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
             for family in (4, 6)
             for route in routes(json.loads(run(["ip", f"-{family}", "-json", "route"]) or "[]"), family)
         ],
-        "listening": listening(read("/proc/net/tcp"), 4) + listening(read("/proc/net/tcp6"), 6),
+        "listening": with_processes(
+            [
+                entry
+                for protocol in ("tcp", "udp")
+                for version, suffix in ((4, ""), (6, "6"))
+                for entry in listening(read(f"/proc/net/{protocol}{suffix}"), version, protocol)
+            ]
+        ),
+        # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
+        "nameservers": nameservers(read("/etc/resolv.conf"), read("/run/systemd/resolve/resolv.conf")),
+        "ip_local_port_range": [int(port) for port in read(f"{IPV4}/ip_local_port_range").split()] or None,
+        "ip_local_reserved_ports": port_ranges(read(f"{IPV4}/ip_local_reserved_ports")),
         "kernel_features": kernel_features(names),
         "runc": version[-1] if version else "",
         "commands": paths,
