@@ -59,6 +59,10 @@ class Allocations:
         findings.raise_if_any()
         return cls(nodes, removed, pins, str(cluster))
 
+    def sections(self) -> dict[str, Entries]:
+        """Return the entries by key, in the order of the file."""
+        return {"nodes": self.nodes, "pins": self.pins, "removed": self.removed}
+
     def to_mapping(self, families: Sequence[Family] = ("ipv4", "ipv6")) -> dict[str, Any]:
         """Return plain data, sorted by node name, the networks of a node in the order of the families.
 
@@ -66,8 +70,7 @@ class Allocations:
         """
         order = [*families, *(family for family in WIDTH if family not in families)]
         plain: dict[str, Any] = {"cluster": self.cluster} if self.cluster else {}
-        for key in _SECTIONS:
-            entries: Entries = getattr(self, key)
+        for key, entries in self.sections().items():
             if entries or key != "pins":
                 plain[key] = {
                     name: [str(entry[f]) for f in order if f in entry]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.allocations import Allocations
-from flatnet.plan.ledger_text import ledger_text, parse_ledger
+from flatnet.plan.ledger_diff import edits_diff, text_diff
+from flatnet.plan.ledger_splice import splice, spliced
+from flatnet.plan.ledger_text import ledger_text, parse_ledger, read_ledger
 
 __all__ = ["Ledger", "ledger_text", "open_ledger", "parse_ledger"]
 
@@ -26,14 +28,32 @@ class Ledger:
         """Read the file; an absent one is an empty ledger. `locked` is the directory that is locked."""
         self.path = path
         found = _read(path)
-        self.before = found or ""
-        self.allocations = Allocations() if found is None else parse_ledger(found, str(path))
+        self.before = ""
+        self.allocations, self._layout, self._line_end = Allocations(), None, "\n"
+        if found is not None:
+            self.before, self._line_end = found
+            self.allocations, self._layout = read_ledger(self.before, str(path))
         self._locked = locked
         self._locks = locks
 
     def text_after(self, allocations: Allocations) -> str:
-        """Return the text to write; unchanged allocations keep the text as it is, comments included."""
-        return self.before if allocations == self.allocations else ledger_text(allocations)
+        """Return the text to write: the lines of changed entries are changed, and all else stays.
+
+        Comments and blank lines are kept, unless the file is of a shape that only a parser of YAML reads: it
+        is then written anew.
+        """
+        if allocations == self.allocations:
+            return self.before
+        if self._layout is None:
+            return ledger_text(allocations)
+        return spliced(self._layout, splice(self._layout, self.allocations, allocations))
+
+    def diff(self, allocations: Allocations) -> str:
+        """Return what text_after changes as a unified diff; its length is that of the change."""
+        if self._layout is None:
+            return text_diff(self.before, self.text_after(allocations), str(self.path))
+        edits = splice(self._layout, self.allocations, allocations)
+        return edits_diff(self._layout.lines, edits, str(self.path))
 
     def write(self, text: str) -> bool:
         """Replace the file atomically, keeping its mode. Returns False if there was nothing to do.
@@ -50,11 +70,11 @@ class Ledger:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._locks.enter_context(_lock(self.path.parent, self.path))
                 self._locked = self.path.parent
-            if (_read(self.path) or "") != self.before:
+            if (_read(self.path) or ("",))[0] != self.before:
                 raise FlatnetError(
                     f"the allocations file {self.path} changed while the network was planned; plan again"
                 )
-            _replace(self.path, text)
+            _replace(self.path, text, self._line_end)
         except OSError as error:
             raise FlatnetError(
                 f"the allocations file {self.path} cannot be written: {error}; "
@@ -64,9 +84,12 @@ class Ledger:
         return True
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path) -> tuple[str, str] | None:
+    """Return the text with plain line ends, and the line end that the file has; None for no file."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read()
+            return text, "\r\n" if stream.newlines == "\r\n" else "\n"
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -75,7 +98,7 @@ def _read(path: Path) -> str | None:
         ) from None
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, line_end: str) -> None:
     try:
         mode = path.stat().st_mode & 0o7777
     except FileNotFoundError:
@@ -86,7 +109,7 @@ def _replace(path: Path, text: str) -> None:
         left.unlink(missing_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".new", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline=line_end) as stream:
             stream.write(text)
             stream.flush()
             os.fchmod(stream.fileno(), mode)

@@ -19,13 +19,14 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import netaddr
 from rich.console import Console
 from rich.table import Table
 
-from flatnet.plan import Host, extend_plan, node_routes, parse_ledger, plan_from_data
+from flatnet.plan import Host, extend_plan, node_routes, open_ledger, parse_ledger, plan_from_data
 from flatnet.plan.ledger_text import ledger_text
 
 SERVICES, PREFIX = "10.32.0.0/16", 24
@@ -169,8 +170,29 @@ def measure(count: int) -> dict[str, float]:
     took["one more"] = seconds(lambda: extend_plan(planned, [one_more]))
     took["read the file"] = seconds(lambda: parse_ledger(text))
     took["write its text"] = seconds(lambda: ledger_text(ledger))
+    took["one line more"], took["run with one more"] = file_changes(settings, hosts, text)
     took["routes of one host"] = seconds(lambda: node_routes(planned.plan, "node-000000"), 1)
     return took
+
+
+def file_changes(settings: object, hosts: list[dict[str, Any]], text: str) -> tuple[float, float]:
+    """Return what changing the file's text for one node takes, and what reading, planning and writing do."""
+    last = hosts[-1] | {"inventory_name": "node-000000-more", "addresses": "10.80.0.1"}
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "network_allocations.yml"
+        path.write_text(text, encoding="utf-8")
+        with open_ledger(path) as ledger:
+            more = plan_from_data(settings, [*hosts, last], CONTRACT, ledger.allocations).allocations
+            line = seconds(lambda: ledger.text_after(more))
+        # One more and one fewer in turns, so that each run has something to write.
+        turns = itertools.cycle([[*hosts, last], hosts])
+
+        def run() -> None:
+            with open_ledger(path) as ledger:
+                planned = plan_from_data(settings, next(turns), CONTRACT, ledger.allocations)
+                ledger.write(ledger.text_after(planned.allocations))
+
+        return line, seconds(run, 4)
 
 
 def measured_apart(count: int) -> dict[str, float]:
@@ -192,7 +214,8 @@ def sizes_table() -> Table:
     table = Table(
         "nodes", "first plan", "per node", "peak memory", "again", "one more", title="flatnet alone"
     )
-    extra = Table("nodes", "read the file", "write its text", "routes of one host", title="beside the plan")
+    beside = ("read the file", "write its text", "one line more", "run with one more", "routes of one host")
+    extra = Table("nodes", *beside, title="beside the plan")
     for count in SIZES:
         took = measured_apart(count)
         table.add_row(
@@ -203,10 +226,7 @@ def sizes_table() -> Table:
             f"{took['again']:.3f} s",
             f"{took['one more']:.3f} s",
         )
-        extra.add_row(
-            f"{count:,}",
-            *(f"{took[key]:.3f} s" for key in ("read the file", "write its text", "routes of one host")),
-        )
+        extra.add_row(f"{count:,}", *(f"{took[key]:.3f} s" for key in beside))
     grid = Table.grid()
     grid.add_row(table)
     grid.add_row(extra)

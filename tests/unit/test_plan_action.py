@@ -13,7 +13,7 @@ from plan_cases import HOSTS as HOSTS_OF_CASES
 from plan_cases import prepare
 
 from flatnet.errors import FlatnetError
-from flatnet.plan import Settings
+from flatnet.plan import Allocations, Settings, open_ledger
 from flatnet.plan_report import document_text, plan_document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +103,35 @@ def test_a_limited_run_plans_everybody_and_remembers(inventory: Path) -> None:
     allocations = (inventory.parent / "network_allocations.yml").read_text()
     assert "  node-b: [10.200.1.0/24]\n" in allocations
     assert "+  node-b: [10.200.1.0/24]\n" in output
+
+
+def test_comments_in_the_file_stay_when_a_node_is_added(inventory: Path) -> None:
+    path = inventory.parent / "network_allocations.yml"
+    path.write_text("# ours\nnodes:\n  # the first rack\n  node-b: [10.200.1.0/24]  # slow\n")
+    code, output = run(inventory, "--diff")
+    assert code == 0, output
+    assert path.read_text() == (
+        "# ours\ncluster: kubernetes\nnodes:\n  node-a: [10.200.0.0/24]\n  # the first rack\n"
+        "  node-b: [10.200.1.0/24]  # slow\n  node-c: [10.200.7.0/24]\npins:\n  node-c: [10.200.7.0/24]\n"
+    )
+    assert "   # the first rack\n   node-b: [10.200.1.0/24]  # slow\n+  node-c: [10.200.7.0/24]\n" in output
+
+
+def test_a_diff_of_a_large_file_is_of_its_changed_lines(
+    action: ModuleType, monkeypatch: pytest.MonkeyPatch, inventory: Path
+) -> None:
+    path = inventory.parent / "allocations.yml"
+    with open_ledger(path) as ledger:
+        found = Allocations.from_mapping({"nodes": {"node-a": ["10.200.0.0/24"]}})
+        text = ledger.text_after(found)
+        assert action.shown_change(ledger, found) == {
+            "before": "",
+            "after": text,
+            "before_header": str(path),
+            "after_header": str(path),
+        }
+        monkeypatch.setattr(action, "COMPARED_LENGTH", len(text) - 1)
+        assert action.shown_change(ledger, found) == {"prepared": ledger.diff(found) + "\n"}
 
 
 def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: Path) -> None:

@@ -17,7 +17,8 @@ from flatnet.plan.ledger_text import ledger_text
 TEXT = """---
 # Which node has which pod network. Written when the network is planned; keep it under version control.
 # An entry never moves. Entries of nodes that left stay under `removed`, so that a node that returns finds
-# its old network; delete one there to free its network. The dots at the end tell that the file is whole.
+# its old network; delete one there to free its network. Comments of yours stay.
+# The dots at the end tell that the file is whole.
 cluster: berlin
 nodes:
   node-a: [10.200.0.0/24, '2001:db8:200::/64']

@@ -12,8 +12,9 @@ from ansible.plugins.action import ActionBase
 
 try:
     from flatnet.errors import FlatnetError
+    from flatnet.plan.allocations import Allocations
     from flatnet.plan.contract import load_contract
-    from flatnet.plan.ledger import open_ledger
+    from flatnet.plan.ledger import Ledger, open_ledger
     from flatnet.plan.node_objects import read_existing_nodes
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
@@ -26,6 +27,8 @@ except ImportError as error:
 
 CLUSTER_GROUP = "k8s_cluster"
 GROUPS = ("etcd", "kube_control_plane", "kube_node")
+# Texts of more characters than a few hundred nodes have are not handed to Ansible to be compared.
+COMPARED_LENGTH = 32_768
 
 
 class ActionModule(ActionBase):
@@ -73,8 +76,9 @@ class ActionModule(ActionBase):
                 deployed,
                 read_existing_nodes(arguments["existing_nodes"]),
             )
-            before, text = ledger.before, ledger.text_after(planned.allocations)
-            changed = text != before
+            text = ledger.text_after(planned.allocations)
+            changed = text != ledger.before
+            diff = shown_change(ledger, planned.allocations) if changed and self._task.diff else None
             if changed and not self._task.check_mode:
                 ledger.write(text)
         if arguments["table_enabled"]:
@@ -82,9 +86,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = {"plan": planned.plan, "findings": planned.warnings, "changed": changed}
         if planned.warnings:
             result["warnings"] = planned.warnings
-        if changed and self._task.diff:
-            path = str(ledger.path)
-            result["diff"] = [{"before": before, "after": text, "before_header": path, "after_header": path}]
+        if diff:
+            result["diff"] = [diff]
         return result
 
     def _roles_paths(self) -> list[Path]:
@@ -92,6 +95,14 @@ class ActionModule(ActionBase):
         configured = config.get_config_value("DEFAULT_ROLES_PATH")
         paths = [Path(self._loader.get_basedir()) / "roles", *map(Path, configured)]
         return [*paths, Path(__file__).resolve().parents[2]]
+
+
+def shown_change(ledger: Ledger, allocations: Allocations) -> dict[str, str]:
+    """Return the change for Ansible to show: both texts, which it compares, or the changed lines."""
+    before, after, path = ledger.before, ledger.text_after(allocations), str(ledger.path)
+    if max(len(before), len(after)) > COMPARED_LENGTH:
+        return {"prepared": ledger.diff(allocations) + "\n"}
+    return {"before": before, "after": after, "before_header": path, "after_header": path}
 
 
 def inventory_hosts(
