@@ -55,7 +55,7 @@ RULES: Mapping[str, str] = {
     # Allocations
     "allocation-format": "The allocations file holds networks by node name.",
     "allocation-twice": "A node is there once.",
-    "allocation-cluster": "The allocations file belongs to this cluster.",
+    "allocation-cluster": "The allocations file belongs to this cluster, by its name and by its nodes.",
     "allocation-outside": "Every node's network is inside a pod network.",
     "allocation-conflict": "No two entries overlap.",
     "pin-conflict": "A pin overlaps no other node's network.",

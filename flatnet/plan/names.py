@@ -59,8 +59,8 @@ def fold_names(names: Iterable[str]) -> list[str]:
     return sorted(folded)
 
 
-def listed_names(names: Iterable[str]) -> str:
-    """Return the folded names as a text; of very many the first LISTED, and how many more there are."""
+def listed_names(names: Iterable[str], most: int = LISTED) -> str:
+    """Return the folded names as a text; of more than `most` the first ones, and how many more there are."""
     folded = fold_names(names)
-    rest = len(folded) - LISTED
-    return ", ".join(folded[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(folded) - most
+    return ", ".join(folded[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -17,6 +17,7 @@ from flatnet.plan.findings import Finding, Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.immutable import check_deployed
+from flatnet.plan.known_cluster import is_of_these_nodes, is_of_this_name
 from flatnet.plan.live import resolve_mtu
 from flatnet.plan.live_rules import check_live, check_node_ports
 from flatnet.plan.request import Pool, Request
@@ -113,13 +114,16 @@ def _prepare(
     resolve_hosts(ordered, resolved, findings)
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
-    known = _known_cluster(before, settings, findings)
+    known = is_of_this_name(before, settings, findings)
+    if known and contract.ipam == "plan":
+        known = is_of_these_nodes(before, ordered, existing_nodes, findings)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
     sound = known and not _is_unsound(findings)
     request = request_of(settings, nodes, pins, contract, resolved) if sound else None
     apart: Mapping[str, Entry] = {}
     if _is_adopting(existing_nodes) and contract.ipam == "plan":
-        before, apart = adopt_nodes(before, existing_nodes, request, findings)
+        ours = before if known else Allocations()
+        before, apart = adopt_nodes(ours, existing_nodes, request, findings)
         sound = sound and not _is_unsound(findings)
     after = before
     if contract.ipam == "plan" and sound and request:
@@ -184,20 +188,6 @@ def _is_unsound(findings: Findings) -> bool:
 def _is_adopting(existing_nodes: object) -> bool:
     """Tell whether there is a cluster to adopt; anything but nothing is held to be Node objects."""
     return existing_nodes is not None and existing_nodes != []
-
-
-def _known_cluster(before: Allocations, settings: Settings, findings: Findings) -> bool:
-    """Tell whether the allocations may be this cluster's; those of another say nothing about its nodes."""
-    if before.cluster in ("", settings.cluster_name):
-        return True
-    findings.add(
-        "allocation-cluster",
-        f"cluster {before.cluster}",
-        f"the allocations belong to that cluster, and this one is {settings.cluster_name}",
-        f"give this cluster an allocations file of its own, or, if it was renamed, write cluster: "
-        f"{settings.cluster_name} into the file",
-    )
-    return False
 
 
 def request_of(

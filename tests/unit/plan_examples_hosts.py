@@ -53,6 +53,16 @@ REFUSED_HOSTS = [
         settings(cluster_name="berlin") | ledger(cluster="berlin"),
     ),
     Case(
+        "allocation-cluster",
+        ledger(nodes={"web-1": ["10.200.0.0/24"], "web-2": ["10.200.1.0/24"]}),
+        ledger(nodes={"web-1": ["10.200.0.0/24"], "node-c": ["10.200.1.0/24"]}),
+    ),
+    Case(
+        "allocation-cluster",
+        ON_SIX | ledger(nodes={"web-1": ["2001:db8:200::/64"], "web-2": ["2001:db8:200:1::/64"]}),
+        ON_SIX | ledger(nodes={"web-1": ["2001:db8:200::/64"]}),
+    ),
+    Case(
         "allocation-outside",
         ledger(nodes={"node-a": ["10.201.0.0/24"]}),
         ledger(nodes={"node-a": ["10.200.9.0/24"]}),

@@ -117,6 +117,18 @@ def test_comments_in_the_file_stay_when_a_node_is_added(inventory: Path) -> None
     assert "   # the first rack\n   node-b: [10.200.1.0/24]  # slow\n+  node-c: [10.200.7.0/24]\n" in output
 
 
+def test_a_file_of_another_cluster_of_the_same_name_is_refused_and_left_as_it_is(inventory: Path) -> None:
+    path = inventory.parent / "network_allocations.yml"
+    text = "cluster: kubernetes\nnodes:\n  web-1: [10.200.0.0/24]\n  web-2: [10.200.1.0/24]\n"
+    path.write_text(text)
+    code, output = run(inventory)
+    assert code == 2, output
+    assert (
+        "[allocation-cluster] nodes web-1, web-2: the inventory has none of them but node-a, node-b" in output
+    )
+    assert path.read_text() == text
+
+
 def test_a_diff_of_a_large_file_is_of_its_changed_lines(
     action: ModuleType, monkeypatch: pytest.MonkeyPatch, inventory: Path
 ) -> None:

@@ -109,6 +109,9 @@ def test_every_plan_keeps_what_it_promises(arguments: dict[str, Any]) -> None:
     for name in before["nodes"].keys() & nodes.keys() - pins.keys():
         kept = [text for text in before["nodes"][name] if parse_network(text).family in families]
         assert set(kept) <= set(nodes[name])
+    # Allocations of several nodes have one of this cluster: of the inventory, or a running one.
+    running = {item["metadata"]["name"] for item in arguments["existing_nodes"]}
+    assert len(before["nodes"]) < 2 or before["nodes"].keys() & (nodes.keys() | running)
     # What is kept for who left is nobody's, and so is what running nodes have that are not planned.
     plain = found.allocations.to_mapping()
     strangers = {
