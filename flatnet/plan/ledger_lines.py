@@ -59,10 +59,14 @@ class Section:
         """The line of each name. Not asked for before the whole file is read."""
         return dict(zip(self.names, self.places, strict=True))
 
-    @property
-    def end(self) -> int:
-        """The line after the last one that belongs to the section without doubt."""
-        return (self.places[-1] if self.places else self.head) + 1
+    def end(self, lines: Sequence[str]) -> int:
+        """Return the line after the last entry of the section, or after indented comments below it."""
+        end = place = (self.places[-1] if self.places else self.head) + 1
+        while place < len(lines) and _NOTHING.fullmatch(lines[place]):
+            place += 1
+            if lines[place - 1].lstrip(" ").startswith("#") and lines[place - 1].startswith(" "):
+                end = place
+        return end
 
 
 class Layout(NamedTuple):

@@ -1,8 +1,8 @@
 """Change lines of the allocations file and leave every other byte: who wrote comments finds them again.
 
 A new entry comes where its name belongs, above the comment lines that are directly above its successor and
-the blank lines above those. Lines of comment stay where they are. A comment on the line of an entry goes with
-it, also to `removed` and back.
+the blank lines above those; the last one comes below comments that are indented like it. Lines of comment
+stay where they are. A comment on the line of an entry goes with it, also to `removed` and back.
 """
 
 from bisect import bisect_right
@@ -84,11 +84,11 @@ def _section_edits(key: str, layout: Layout, before: Entries, after: Entries) ->
     elif not after or not before:
         yield Edit(section.head, 1, [head_with(head, not after)])
     # The first name that is greater is where a name belongs, however somebody ordered the others.
-    greatest = list(accumulate(section.names, max))
+    greatest, end = list(accumulate(section.names, max)), section.end(lines)
     for name, text in zip(added, texts, strict=True):
         at = bisect_right(greatest, name)
         is_last = at == len(greatest)
-        yield Edit(section.end if is_last else _before(lines, section.places[at], section.head), 0, [text])
+        yield Edit(end if is_last else _before(lines, section.places[at], section.head), 0, [text])
 
 
 def _added_text(key: str, name: str, entry: Entry, layout: Layout) -> str:
@@ -117,7 +117,7 @@ def _start(layout: Layout, key: str) -> int:
     """Return where a key that is not there yet belongs: after the section before it, or before all."""
     earlier = [known for known in KEYS[: KEYS.index(key)] if known in layout.sections]
     if earlier:
-        return layout.sections[earlier[-1]].end
+        return layout.sections[earlier[-1]].end(layout.lines)
     head = min(section.head for section in layout.sections.values())
     above = _above(layout.lines, head, -1)
     # Comment lines from the first line on are about the file.

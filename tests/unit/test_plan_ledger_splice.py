@@ -98,6 +98,13 @@ def test_the_comment_on_its_line_goes_with_a_node_that_leaves_and_comes_back_wit
     assert "removed: {}  # nobody yet\n" in back
 
 
+def test_the_last_node_comes_below_indented_comments_so_that_one_that_returns_finds_its_heading() -> None:
+    left = changed(TEXT, after(TEXT, nodes={"node-m": None}, removed={"node-m": ["10.200.7.0/24"]}))
+    assert "\n  # --- rack 2 ---\n# nobody is below\nremoved:" in left
+    back = changed(left, after(left, nodes={"node-m": ["10.200.7.0/24"]}, removed={"node-m": None}))
+    assert back == TEXT.replace("'node-m'", "node-m")
+
+
 def test_sections_appear_and_go_as_in_a_file_that_is_written_anew() -> None:
     pinned = changed(TEXT, after(TEXT, pins={"node-b": ["10.200.1.0/24"]}))
     assert "  'node-m': [10.200.7.0/24]\npins:\n  node-b: [10.200.1.0/24]\n# nobody is below\n" in pinned
