@@ -77,7 +77,7 @@ def test_a_backend_is_asked_what_it_refuses_before_anything_is_changed() -> None
     assert asked == [{"name": "cni_{{ network_plan.backend.name }}", "tasks_from": "preflight"}]
     # What the first play does, it does on the controller, or reads.
     assert first["any_errors_fatal"]
-    assert "node_programs" in str(later[0]["roles"])
+    assert "node_programs" in str(later[0]["tasks"])
 
 
 @by_backend

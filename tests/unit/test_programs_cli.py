@@ -64,7 +64,7 @@ def plugin() -> ModuleType:
     return module
 
 
-def arguments(**given: object) -> dict[str, Any]:
+def asked(**given: object) -> dict[str, Any]:
     defaults = {
         "names": [],
         "images": [],
@@ -72,9 +72,6 @@ def arguments(**given: object) -> dict[str, Any]:
         "exceptions": {},
         "directory": "",
         "architecture": "amd64",
-        "download": False,
-        "missing": "refuse",
-        "reported": [],
     }
     return {**defaults, **given}
 
@@ -147,47 +144,45 @@ def test_an_export_is_found_by_the_directory_source(
     capsys.readouterr()
     assert main(["export", str(machine / "export"), "probe"]) == 0
     assert capsys.readouterr().out == f"{machine}/export: probe for amd64\n"
-    found = plugin._look_up(arguments(names=["probe"], source="directory", directory=str(machine / "export")))
-    assert found["programs"][0]["source"] == f"{machine}/export/probe"
-    assert found["programs"][0]["version"] == "1.0.0"
+    wanted = asked(names=["probe"], source="directory", directory=str(machine / "export"))
+    found = plugin.look_up({"a": wanted}, download=False)["a"]
+    assert found["transfers"][0]["source"] == f"{machine}/export/probe"
+    assert found["programs"]["probe"]["version"] == "1.0.0"
 
 
 def test_a_look_up_answers_in_the_words_of_the_role(plugin: ModuleType) -> None:
     main(["build", "probe"])
-    found = plugin._look_up(arguments(names=["probe"], images=["probe"]))
-    (program,), (image,) = found["programs"], found["images"]
-    assert sorted(program) == ["name", "path", "sha256", "source", "version"]
-    assert sorted(image) == ["name", "path", "reference", "sha256", "source", "version"]
-    assert found["transfers"] == [
-        {
-            "path": "/usr/local/bin/probe",
-            "source": program["source"],
-            "sha256": program["sha256"],
-            "mode": "0755",
-        },
-        {"path": image["path"], "source": image["source"], "sha256": image["sha256"], "mode": "0644"},
-    ]
-    assert found["result"] == {
-        "programs": {
-            "probe": {"path": "/usr/local/bin/probe", "sha256": program["sha256"], "version": "1.0.0"}
-        },
-        "images": {
-            "probe": {
-                "path": "/var/lib/flatnet/images/probe-1.0.0.tar",
-                "sha256": image["sha256"],
-                "reference": "flatnet.local/probe:1.0.0",
-            }
-        },
+    found = plugin.look_up({"a": asked(names=["probe"], images=["probe"])}, download=False)["a"]
+    program, image = found["programs"]["probe"], found["images"]["probe"]
+    assert program == {"path": "/usr/local/bin/probe", "sha256": program["sha256"], "version": "1.0.0"}
+    assert image == {
+        "path": "/var/lib/flatnet/images/probe-1.0.0.tar",
+        "sha256": image["sha256"],
+        "reference": "flatnet.local/probe:1.0.0",
     }
+    sent, sent_image = found["transfers"]
+    assert Path(sent.pop("source")).read_text() == "program\n"
+    assert Path(sent_image.pop("source")).name.endswith(".tar")
+    assert sent == {"path": "/usr/local/bin/probe", "sha256": program["sha256"], "mode": "0755"}
+    assert sent_image == {"path": image["path"], "sha256": image["sha256"], "mode": "0644"}
 
 
-def test_what_hosts_report_missing_is_refused_together(plugin: ModuleType) -> None:
-    reports: list[dict[str, str]] = []
-    for names, architecture in ((["agent"], "amd64"), (["probe", "agent"], "arm64")):
-        asked = arguments(names=names, architecture=architecture, missing="report")
-        reports += plugin._look_up(asked)["missing"]
+def test_each_host_gets_what_it_asked_for_and_the_same_question_is_answered_once(plugin: ModuleType) -> None:
+    main(["build", "probe"])
+    some, none = asked(names=["probe"]), asked()
+    found = plugin.look_up({"a": some, "b": none, "c": dict(some)}, download=False)
+    assert [list(found[host]["programs"]) for host in "abc"] == [["probe"], [], ["probe"]]
+    assert found["a"] is found["c"]
+
+
+def test_what_is_missing_for_any_host_is_refused_together(plugin: ModuleType) -> None:
+    requests = {
+        "a": asked(names=["agent"]),
+        "b": asked(names=["probe", "agent"], architecture="arm64"),
+        "c": asked(names=["agent"]),
+    }
     with pytest.raises(FlatnetError) as refused:
-        plugin._look_up(arguments(reported=reports))
+        plugin.look_up(requests, download=True)
     assert str(refused.value).splitlines() == [
         "2 programs are not to be had on this machine; no host was changed:",
         "  agent: agent 1.0.0 is not built yet for amd64 by Go 1.26.8",
@@ -199,9 +194,9 @@ def test_what_hosts_report_missing_is_refused_together(plugin: ModuleType) -> No
 
 
 def test_nothing_is_downloaded_while_something_else_is_missing(plugin: ModuleType) -> None:
-    asked = arguments(names=["agent", "probe"], source="release", download=True)
+    requests = {"a": asked(names=["agent"], source="release"), "b": asked(names=["probe"])}
     with pytest.raises(FlatnetError, match=r"^2 programs are not to be had"):
-        plugin._look_up(asked)
+        plugin.look_up(requests, download=True)
     main(["build", "probe"])
     with pytest.raises(FlatnetError, match=r"^http://127\.0\.0\.1:1/agent: the connection failed"):
-        plugin._look_up(asked)
+        plugin.look_up(requests, download=True)

@@ -1,12 +1,13 @@
 """Look up programs and images on the controller; thin adapter over flatnet.programs."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -24,35 +25,72 @@ except ImportError as error:
     ) from error
 
 _NAMES = {"type": "list", "elements": "str", "default": []}
-ARGUMENTS = {
+# What is read of each host; where the inventory says nothing, the role's default holds.
+_PREFIX = "node_programs_"
+INPUTS = {
     "names": _NAMES,
     "images": _NAMES,
     "source": {"type": "str", "choices": list(SOURCES), "default": "release"},
     "exceptions": {"type": "dict", "default": {}},
     "directory": {"type": "str", "default": ""},
     "architecture": {"type": "str", "choices": list(ARCHITECTURES), "default": "amd64"},
-    "download": {"type": "bool", "default": True},
-    # `report` hands back what is missing, for a task that takes the `reported` ones of all hosts together.
-    "missing": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
-    "reported": {"type": "list", "elements": "dict", "default": []},
 }
+Json: TypeAlias = dict[str, Any]
 Found = TypeVar("Found", FoundProgram, FoundImage)
 
 
 class ActionModule(ActionBase):
-    """Answers from the controller alone: no connection is opened and no host is changed."""
+    """Answers from the controller alone, for all hosts at once: a thousand want the same few programs."""
 
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `programs`, `images`, `transfers` (entries for node_state), `result` and `missing`."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        validate: Callable[..., tuple[object, dict[str, Any]]] = self.validate_argument_spec
-        _, arguments = validate(argument_spec=ARGUMENTS)
+    def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
+        """Return `hosts`: name -> `programs`, `images` and `transfers` (entries for node_state)."""
+        result: Json = super().run(tmp, task_vars)
+        validate: Callable[..., tuple[object, Json]] = self.validate_argument_spec
+        _, arguments = validate(
+            argument_spec={
+                "hosts": {"type": "list", "elements": "str", "required": True},
+                "inputs": {"type": "dict", "required": True},
+                "download": {"type": "bool", "default": True},
+            }
+        )
+        variables = task_vars or {}
+        hostvars = variables["hostvars"]
         try:
-            return {**result, **_look_up(arguments), "changed": False}
+            requests = {host: request(host, hostvars[host]) for host in arguments["hosts"]}
+            own = variables["inventory_hostname"]
+            check_scope(own, requests.get(own), checked(own, arguments["inputs"]))
+            return {**result, "hosts": look_up(requests, download=arguments["download"]), "changed": False}
         except FlatnetError as problem:
             raise AnsibleActionFail(str(problem)) from None
+
+
+def request(host: str, variables: Mapping[str, Any]) -> Json:
+    """Return what this host asks for, by the names in INPUTS. Raises FlatnetError for a wrong value."""
+    return checked(host, {name: variables.get(_PREFIX + name) for name in INPUTS})
+
+
+def checked(host: str, given: Mapping[str, Any]) -> Json:
+    """Return the inputs with defaults and types. Raises FlatnetError for a wrong value."""
+    outcome = ArgumentSpecValidator(INPUTS).validate({k: v for k, v in given.items() if v is not None})
+    if outcome.error_messages:
+        told = "; ".join(outcome.error_messages)
+        raise FlatnetError(
+            f"host {host}: node_programs inputs: {told}; see ansible-doc -t role node_programs"
+        )
+    return dict(outcome.validated_parameters)
+
+
+def check_scope(host: str, seen: Json | None, own: Json) -> None:
+    """Refuse inputs that only a play or role has: no host sees another's, so nobody could answer for all."""
+    if seen is None or seen == own:
+        return
+    names = ", ".join(_PREFIX + name for name in INPUTS if seen[name] != own[name])
+    raise FlatnetError(
+        f"host {host}: {names} is set for the play or the role alone; "
+        "set it in the inventory, or with include_vars"
+    )
 
 
 class _Display:
@@ -67,40 +105,40 @@ class _Display:
         yield
 
 
-def _look_up(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer; FlatnetError listing everything missing when `missing` is `refuse`."""
+def look_up(requests: Mapping[str, Json], *, download: bool) -> dict[str, Json]:
+    """Return host -> its answer; hosts that ask for the same share one.
+
+    FlatnetError lists everything missing for any host, after what can be downloaded was, if that is wanted.
+    """
     catalog = load_catalog()
-    choice = Choice(
-        source=arguments["source"],
-        exceptions={str(name): str(source) for name, source in arguments["exceptions"].items()},
-        directory=Path(arguments["directory"]).expanduser() if arguments["directory"] else None,
-        architecture=arguments["architecture"],
-    )
-    finder = Finder(catalog, choice, program_store())
-    missing = [MissingProgramError(**problem) for problem in arguments["reported"]]
-    programs = _find(finder.program, arguments["names"], missing)
-    images = _find(finder.image, arguments["images"], missing)
+    keys = {host: json.dumps(asked, sort_keys=True) for host, asked in requests.items()}
+    distinct = {keys[host]: asked for host, asked in requests.items()}
+    missing: list[MissingProgramError] = []
+    answers = {key: _answer(catalog, asked, missing) for key, asked in distinct.items()}
     # Not before everything else is there: whoever is refused has not waited for a download first.
-    if missing and arguments["download"] and all(problem.verb == "download" for problem in missing):
+    if missing and download and all(problem.verb == "download" for problem in missing):
         _download(catalog, missing)
         missing = []
-        programs = _find(finder.program, arguments["names"], missing)
-        images = _find(finder.image, arguments["images"], missing)
-    if missing and arguments["missing"] == "refuse":
+        answers = {key: _answer(catalog, asked, missing) for key, asked in distinct.items()}
+    if missing:
         raise FlatnetError(missing_message(missing))
+    return {host: answers[key] for host, key in keys.items()}
+
+
+def _answer(catalog: Catalog, asked: Json, missing: list[MissingProgramError]) -> Json:
+    choice = Choice(
+        source=asked["source"],
+        exceptions={str(name): str(source) for name, source in asked["exceptions"].items()},
+        directory=Path(asked["directory"]).expanduser() if asked["directory"] else None,
+        architecture=asked["architecture"],
+    )
+    finder = Finder(catalog, choice, program_store())
+    programs = _find(finder.program, asked["names"], missing)
+    images = _find(finder.image, asked["images"], missing)
     return {
-        "programs": [_plain(program) for program in programs],
-        "images": [_plain(image) for image in images],
+        "programs": {p.name: {"path": p.path, "sha256": p.sha256, "version": p.version} for p in programs},
+        "images": {i.name: {"path": i.path, "sha256": i.sha256, "reference": i.reference} for i in images},
         "transfers": [_transfer(p, "0755") for p in programs] + [_transfer(i, "0644") for i in images],
-        "result": {
-            "programs": {
-                p.name: {"path": p.path, "sha256": p.sha256, "version": p.version} for p in programs
-            },
-            "images": {
-                i.name: {"path": i.path, "sha256": i.sha256, "reference": i.reference} for i in images
-            },
-        },
-        "missing": [vars(problem) for problem in missing],
     }
 
 
@@ -124,9 +162,3 @@ def _download(catalog: Catalog, missing: list[MissingProgramError]) -> None:
 
 def _transfer(found: FoundProgram | FoundImage, mode: str) -> dict[str, str]:
     return {"path": found.path, "source": str(found.file), "sha256": found.sha256, "mode": mode}
-
-
-def _plain(found: FoundProgram | FoundImage) -> dict[str, str]:
-    """Return it in the words of the role: `source` is the file on the controller."""
-    fields = {name: str(value) for name, value in asdict(found).items() if name not in ("file", "source")}
-    return {**fields, "source": str(found.file)}
