@@ -3,26 +3,24 @@
 Run `python -m flatnet.backend_docs`; with `--check` it says whether the page is up to date.
 """
 
-import argparse
-import difflib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from flatnet.errors import FlatnetError
+from flatnet.generated_page import ROOT, run
 from flatnet.plan import Contract, find_contracts, load_contract, pod_mtu
 from flatnet.plan.addresses import parse_network
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGET = Path("docs/backends.md")
 BEGIN = "<!-- Written by `python -m flatnet.backend_docs` from the roles' contracts and the scenarios: -->\n"
 END = "<!-- Until here. -->\n"
 
 # What the playbooks take where an inventory says nothing: playbooks/vars/wiring.yml.
-_DEFAULTS = {
+DEFAULTS = {
     "cluster_network_backend": "kubenet",
     "cluster_kube_proxy_mode": "iptables",
     "cluster_pod_cidrs": ["10.200.0.0/16"],
@@ -56,7 +54,7 @@ def scenarios(root: Path = ROOT) -> list[Scenario]:
 
 
 def _scenario(directory: Path) -> Scenario:
-    values: dict[str, Any] = dict(_DEFAULTS)
+    values: dict[str, Any] = dict(DEFAULTS)
     try:
         for path in sorted(directory.glob("inventory/*.yml")):
             values |= yaml.safe_load(path.read_text(encoding="utf-8"))["k8s_cluster"].get("vars", {})
@@ -100,9 +98,9 @@ def tables(root: Path = ROOT) -> str:
 def _row(contract: Contract, proofs: Sequence[Scenario]) -> str:
     mtus = {family: pod_mtu(_UNDERLAY_MTU, contract.overhead, [family]) for family in contract.families}
     same = len(set(mtus.values())) == 1
-    mtu = str(next(iter(mtus.values()))) if same else _listed(f"{mtus[f]} ({_FAMILIES[f]})" for f in mtus)
+    mtu = str(next(iter(mtus.values()))) if same else ", ".join(f"{mtus[f]} ({_FAMILIES[f]})" for f in mtus)
     verified = [
-        f"container hosts, scenario `{proof.name}`: {_listed(_FAMILIES[f] for f in proof.families)}, "
+        f"container hosts, scenario `{proof.name}`: {_families(proof.families)}, "
         f"kube-proxy {proof.kube_proxy_mode}"
         for proof in proofs
         if proof.backend == contract.name
@@ -111,21 +109,15 @@ def _row(contract: Contract, proofs: Sequence[Scenario]) -> str:
         f"[{contract.name}](../roles/cni_{contract.name}/README.md)",
         contract.data["description"],
         mtu,
-        _families(contract),
+        _families(contract.families) + (", both" if len(contract.families) > 1 else ""),
         contract.policy_engine,
         "; ".join(verified) or "nowhere yet",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _families(contract: Contract) -> str:
-    return _listed(_FAMILIES[family] for family in contract.families) + (
-        ", both" if len(contract.families) > 1 else ""
-    )
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words)
+def _families(families: Sequence[str]) -> str:
+    return ", ".join(_FAMILIES[family] for family in families)
 
 
 def page(before: str, root: Path = ROOT) -> str:
@@ -139,28 +131,7 @@ def page(before: str, root: Path = ROOT) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with --check say whether it is up to date. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m flatnet.backend_docs", description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; 1 when the page is not up to date"
-    )
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout; default: that of this package")
-    options = parser.parse_args(arguments)
-    target: Path = options.root / TARGET
-    try:
-        before = target.read_text(encoding="utf-8")
-        after = page(before, options.root)
-        if not options.check and after != before:
-            target.write_text(after, encoding="utf-8")
-    except (FlatnetError, OSError) as problem:
-        sys.stderr.write(f"{problem}\n")
-        return 1
-    if not options.check:
-        return 0
-    changed = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), str(TARGET), "generated", lineterm=""
-    )
-    sys.stderr.writelines(f"{line}\n" for line in changed)
-    return int(after != before)
+    return run("flatnet.backend_docs", __doc__, TARGET, page, arguments)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,18 @@
 Run `python -m flatnet.filter_docs`; with `--check` it says whether the page is up to date.
 """
 
-import argparse
-import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from flatnet.errors import FlatnetError
+from flatnet.generated_page import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGET = Path("docs/filters.md")
 # Where filters are: (heading, pattern of their documentation).
 _PLACES = (("Filters", "filter_plugins/*.yml"), ("Filters inside roles", "roles/*/filter_plugins/*.yml"))
@@ -152,35 +150,13 @@ def _example(example: Example) -> str:
     return "\n```jinja\n" + "\n".join(lines) + "\n```"
 
 
-def difference(before: str, after: str) -> Iterable[str]:
-    """Return what generating would change, as lines of a unified diff."""
-    return difflib.unified_diff(
-        before.splitlines(), after.splitlines(), str(TARGET), "generated", lineterm=""
-    )
+def _page(_before: str, root: Path) -> str:
+    return filters_markdown(root)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with --check say whether it is up to date. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m flatnet.filter_docs", description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; 1 when the page is not up to date"
-    )
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout; default: that of this package")
-    options = parser.parse_args(arguments)
-    target = options.root / TARGET
-    try:
-        text = filters_markdown(options.root)
-        if not options.check:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-            return 0
-    except (FlatnetError, OSError) as problem:
-        sys.stderr.write(f"{problem}\n")
-        return 1
-    before = target.read_text(encoding="utf-8") if target.is_file() else ""
-    changed = list(difference(before, text))
-    sys.stderr.writelines(f"{line}\n" for line in changed[:40])
-    return 1 if changed else 0
+    return run("flatnet.filter_docs", __doc__, TARGET, _page, arguments)
 
 
 if __name__ == "__main__":
