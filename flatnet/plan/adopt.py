@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocate import ranges_of
 from flatnet.plan.allocations import Allocations, Entry
+from flatnet.plan.conflicts import overlaps
 from flatnet.plan.findings import Findings
 from flatnet.plan.node_objects import node_networks
 from flatnet.plan.pool import is_touched, merged_ranges
@@ -174,19 +175,15 @@ def _drop_conflicts(
     running: Mapping[str, Entry], nodes: dict[str, Entry], pins: Mapping[str, Entry], findings: Findings
 ) -> None:
     """Refuse entries on what a running node has, and drop them, so that they are told of once."""
-    held = sorted(
-        (network.family, network.first, network.last, name)
-        for name, entry in nodes.items()
-        for network in entry.values()
-        if network.family in running.get(name, {}) or network.family not in pins.get(name, {})
-    )
-    family: Family | None = None
-    end, widest = -1, ""
-    for one, first, last, name in held:
-        if one == family and first <= end:
-            _drop_conflict(one, widest, name, running, nodes, findings)
-        if one != family or last > end:
-            family, end, widest = one, last, name
+    for family in WIDTH:
+        held = sorted(
+            (network.first, network.last, name, network)
+            for name, entry in nodes.items()
+            if (network := entry.get(family))
+            and (family in running.get(name, {}) or family not in pins.get(name, {}))
+        )
+        for (_, _, one, _), (_, _, other, _) in overlaps(held):
+            _drop_conflict(family, one, other, running, nodes, findings)
 
 
 def _drop_conflict(

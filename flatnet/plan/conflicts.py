@@ -1,6 +1,6 @@
 """What can be wrong with pod networks that nodes have already: overlaps, places, sizes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from flatnet.plan.addresses import WIDTH, Family, Network, pod_capacity
 from flatnet.plan.allocations import Entry
@@ -37,6 +37,19 @@ def drop_tombstones_under_pins(
 
 Held = tuple[int, int, str, Network]
 """First and last address of what a node has, the node's name, and the network itself."""
+
+
+def overlaps(held: Sequence[Held]) -> Iterator[tuple[Held, Held]]:
+    """Yield every one, of those sorted by their first address, that an earlier one reaches; that one first.
+
+    Of several earlier ones it is the one that reaches furthest.
+    """
+    widest: Held | None = None
+    for one in held:
+        if widest is not None and one[0] <= widest[1]:
+            yield widest, one
+        if widest is None or one[1] > widest[1]:
+            widest = one
 
 
 def check_held(
@@ -107,25 +120,20 @@ def _check_sizes(held: Sequence[Held], request: Request, family: Family, finding
 
 
 def _check_disjoint(held: Sequence[Held], request: Request, family: Family, findings: Findings) -> None:
-    """Name both nodes of every overlap; one pass over the networks sorted by their first address."""
-    end, widest = -1, 0
-    for index, (first, last, name, network) in enumerate(held):
-        if first <= end:
-            _, _, owner, other = held[widest]
-            pinned = any(family in request.pins.get(n, {}) for n in (owner, name))
-            fix = (
-                "pin another network"
-                if pinned
-                else "keep the one whose Node object has it, delete the other's entry"
-            )
-            findings.add(
-                "pin-conflict" if pinned else "allocation-conflict",
-                f"{name}: {network}",
-                f"it overlaps {other} of {owner}",
-                f"{fix}, for one of the two",
-            )
-        if last > end:
-            end, widest = last, index
+    """Name both nodes of every overlap."""
+    for (_, _, owner, other), (_, _, name, network) in overlaps(held):
+        pinned = any(family in request.pins.get(n, {}) for n in (owner, name))
+        fix = (
+            "pin another network"
+            if pinned
+            else "keep the one whose Node object has it, delete the other's entry"
+        )
+        findings.add(
+            "pin-conflict" if pinned else "allocation-conflict",
+            f"{name}: {network}",
+            f"it overlaps {other} of {owner}",
+            f"{fix}, for one of the two",
+        )
 
 
 def _check_kept(
