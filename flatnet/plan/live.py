@@ -101,10 +101,12 @@ def listening_ports(host: Host, findings: Findings) -> dict[int, str]:
 def ephemeral_ports(host: Host, findings: Findings) -> tuple[int, int] | None:
     """Return (first, last) port that the host uses for its own connections; None when it did not say."""
     value = (host.facts or {}).get("ip_local_port_range")
-    if value is None or _is_pair(value):
-        return value and (value[0], value[1])
-    _unreadable(host, "ip_local_port_range", f"{value!r} is not a pair of ports", findings)
-    return None
+    if value is None:
+        return None
+    if not _is_pair(value):
+        _unreadable(host, "ip_local_port_range", f"{value!r} is not a pair of ports", findings)
+        return None
+    return value[0], value[1]
 
 
 def reserved_ports(host: Host, findings: Findings) -> list[tuple[int, int]]:

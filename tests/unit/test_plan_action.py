@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 import yaml
 from plan_cases import HOSTS as HOSTS_OF_CASES
 from plan_cases import prepare
+from plugin_loader import load_plugin
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Allocations, Settings, open_ledger
@@ -27,12 +27,7 @@ HOSTS: dict[str, Any] = {
 @pytest.fixture(name="action", scope="module")
 def load_action() -> ModuleType:
     path = ROOT / "roles/network_plan/action_plugins/network_plan.py"
-    specification = importlib.util.spec_from_file_location("network_plan_action", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_plugin(path)
 
 
 @pytest.fixture(name="inventory")
@@ -136,14 +131,14 @@ def test_a_diff_of_a_large_file_is_of_its_changed_lines(
     with open_ledger(path) as ledger:
         found = Allocations.from_mapping({"nodes": {"node-a": ["10.200.0.0/24"]}})
         text = ledger.text_after(found)
-        assert action.shown_change(ledger, found) == {
+        assert action.shown_change(ledger, found, text) == {
             "before": "",
             "after": text,
             "before_header": str(path),
             "after_header": str(path),
         }
         monkeypatch.setattr(action, "COMPARED_LENGTH", len(text) - 1)
-        assert action.shown_change(ledger, found) == {"prepared": ledger.diff(found) + "\n"}
+        assert action.shown_change(ledger, found, text) == {"prepared": ledger.diff(found) + "\n"}
 
 
 def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: Path) -> None:

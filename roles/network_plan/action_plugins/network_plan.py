@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
             )
             text = ledger.text_after(planned.allocations)
             changed = text != ledger.before
-            diff = shown_change(ledger, planned.allocations) if changed and self._task.diff else None
+            diff = shown_change(ledger, planned.allocations, text) if changed and self._task.diff else None
             if changed and not self._task.check_mode:
                 ledger.write(text)
         if arguments["table_enabled"]:
@@ -97,9 +97,9 @@ class ActionModule(ActionBase):
         return [*paths, Path(__file__).resolve().parents[2]]
 
 
-def shown_change(ledger: Ledger, allocations: Allocations) -> dict[str, str]:
+def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[str, str]:
     """Return the change for Ansible to show: both texts, which it compares, or the changed lines."""
-    before, after, path = ledger.before, ledger.text_after(allocations), str(ledger.path)
+    before, path = ledger.before, str(ledger.path)
     if max(len(before), len(after)) > COMPARED_LENGTH:
         return {"prepared": ledger.diff(allocations) + "\n"}
     return {"before": before, "after": after, "before_header": path, "after_header": path}
