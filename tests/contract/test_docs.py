@@ -1,10 +1,10 @@
 """What is generated is up to date, and links between documents lead somewhere."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from plugin_loader import load_plugin
 
 from flatnet.filter_docs import TARGET, examples, filters_markdown, main
 
@@ -35,11 +35,7 @@ def filter_names() -> set[str]:
     """Return every filter of the project, from the plugins themselves."""
     names: set[str] = set()
     for path in [*ROOT.glob("filter_plugins/*.py"), *ROOT.glob("roles/*/filter_plugins/*.py")]:
-        specification = importlib.util.spec_from_file_location(f"documented_{path.stem}", path)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
+        module = load_plugin(path)
         names |= set(module.FilterModule().filters())
     return names
 

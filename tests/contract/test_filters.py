@@ -1,6 +1,5 @@
 """Every filter has its documentation beside it, and the documentation is true."""
 
-import importlib.util
 import inspect
 import json
 import os
@@ -17,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from plugin_loader import load_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "filter_plugins"
@@ -41,11 +41,7 @@ def discover() -> dict[str, Callable[..., Any]]:
     """Return filter name -> function, for every filter of the project."""
     found: dict[str, Callable[..., Any]] = {}
     for path in sorted(DIRECTORY.glob("*.py")):
-        specification = importlib.util.spec_from_file_location(f"filters_{path.stem}", path)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
+        module = load_plugin(path)
         found.update(module.FilterModule().filters())
     return found
 

@@ -13,13 +13,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from flatnet.paths import cache_directory
+from flatnet.programs.catalog import load_catalog
+from flatnet.programs.sources import Choice, Finder
+from flatnet.programs.store import program_store
 
 SECONDS = 60
 _SERVER = "https://127.0.0.1:6443"
@@ -38,7 +41,7 @@ class Foreign:
         """Return what the real kubectl prints."""
         own = (f"--kubeconfig={self.folder}/admin.kubeconfig", f"--cache-dir={self.folder}/kubectl")
         done = subprocess.run(
-            [*self.inside, program("kubernetes", "kubectl"), *own, *arguments],
+            [*self.inside, program("kubectl"), *own, *arguments],
             input=given,
             capture_output=True,
             text=True,
@@ -65,10 +68,10 @@ def node_object(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
 
 
-def program(upstream: str, name: str) -> Path:
-    found = sorted((cache_directory() / "programs").glob(f"{upstream}-*/{name}"))
-    assert found, f"build it first: python -m flatnet.programs build {upstream}"
-    return found[-1]
+@cache
+def program(name: str) -> Path:
+    """Return the program that was built; who has none is told how to build it."""
+    return Finder(load_catalog(), Choice(), program_store()).program(name).file
 
 
 @contextmanager
@@ -82,13 +85,12 @@ def foreign_cluster(folder: Path, *controller_manager: str) -> Iterator[Foreign]
     with ExitStack() as running:
         cluster = Foreign(folder, running.enter_context(_network()))
 
-        def run(upstream: str, name: str, *flags: str) -> subprocess.Popen[bytes]:
-            command: list[str | Path] = [*cluster.inside, *_DYING, program(upstream, name), *flags]
+        def run(name: str, *flags: str) -> subprocess.Popen[bytes]:
+            command: list[str | Path] = [*cluster.inside, *_DYING, program(name), *flags]
             return running.enter_context(_process(command, folder / f"{name}.log"))
 
-        run("etcd", "etcd", f"--data-dir={folder}/etcd", "--unsafe-no-fsync")
+        run("etcd", f"--data-dir={folder}/etcd", "--unsafe-no-fsync")
         server = run(
-            "kubernetes",
             "kube-apiserver",
             "--etcd-servers=http://127.0.0.1:2379",
             "--bind-address=127.0.0.1",
@@ -103,7 +105,6 @@ def foreign_cluster(folder: Path, *controller_manager: str) -> Iterator[Foreign]
         )
         _wait_until_ready(cluster, server)
         run(
-            "kubernetes",
             "kube-controller-manager",
             f"--kubeconfig={folder}/admin.kubeconfig",
             "--bind-address=127.0.0.1",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from foreign_cluster import program
 
-from flatnet.paths import cache_directory
 from flatnet.plan import Host, Settings, load_contract, plan_network
 from flatnet.plan_report import plan_document
 from flatnet.plan_report.document import Document
@@ -24,9 +24,7 @@ FAMILIES = {
 
 @pytest.fixture(name="programs", scope="module")
 def find_programs() -> Path:
-    found = sorted((cache_directory() / "programs").glob("kubernetes-*/kubelet"))
-    assert found, "build them first: python -m flatnet.programs build kubernetes"
-    return found[-1].parent
+    return program("kubelet").parent
 
 
 @pytest.fixture(name="document", params=list(FAMILIES))

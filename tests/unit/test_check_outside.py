@@ -1,10 +1,10 @@
-import importlib.util
 import urllib.request
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from check_example import SETTINGS, cluster
+from plugin_loader import load_plugin
 
 from flatnet.check.matrix import part
 from flatnet.check.model import Settings
@@ -14,12 +14,7 @@ ACTION = Path(__file__).parents[2] / "roles/network_check/action_plugins/network
 
 @pytest.fixture(scope="module")
 def action() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("network_probe_action", ACTION)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_plugin(ACTION)
 
 
 def _checks(expected: str) -> list[dict[str, object]]:

@@ -1,5 +1,4 @@
 import ast
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +6,7 @@ from types import ModuleType
 import ansible.module_utils
 import pytest
 import yaml
+from plugin_loader import load_plugin
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "roles" / "node_state" / "module_utils" / "flatnet_objects"
@@ -18,12 +18,7 @@ def module() -> ModuleType:
     """Load the module the way Ansible's loader finds its utilities."""
     ansible.module_utils.__path__ = [*ansible.module_utils.__path__, str(PACKAGE.parent)]
     path = ROLE / "library" / "cluster_objects.py"
-    specification = importlib.util.spec_from_file_location("cluster_objects", path)
-    assert specification is not None
-    assert specification.loader is not None
-    loaded = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(loaded)
-    return loaded
+    return load_plugin(path)
 
 
 def test_the_documentation_describes_the_options_as_they_are(module: ModuleType) -> None:

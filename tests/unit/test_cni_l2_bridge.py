@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -6,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
+from plugin_loader import load_plugin
 
 ROLE = Path(__file__).parents[2] / "roles/cni_l2_bridge"
 FIX = "Fix: name an interface that is in the pods' segment and serves nothing else"
@@ -13,11 +13,7 @@ FIX = "Fix: name an interface that is in the pods' segment and serves nothing el
 
 def load() -> dict[str, Any]:
     path = ROLE / "filter_plugins/l2_bridge.py"
-    specification = importlib.util.spec_from_file_location("l2_bridge_filters", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_plugin(path)
     found: dict[str, Any] = module.FilterModule().filters()
     return found
 

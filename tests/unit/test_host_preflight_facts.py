@@ -1,34 +1,25 @@
 """The program that runs on hosts, and the action that sends it there."""
 
 import ast
-import importlib.util
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from plugin_loader import load_plugin
 
 ROLE = Path(__file__).parents[2] / "roles" / "host_preflight"
 PROGRAM = ROLE / "files" / "host_facts.py"
 ACTION = ROLE / "action_plugins" / "host_facts.py"
 
 
-def load(path: Path, name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-program = load(PROGRAM, "host_facts_program")
+program = load_plugin(PROGRAM)
 
 
 def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
@@ -224,9 +215,7 @@ def run_action(answer: dict[str, Any] | Exception, **arguments: object) -> tuple
             raise answer
         return answer
 
-    plugin = type(
-        "Action", (load(ACTION, "host_facts_action").ActionModule,), {"_low_level_execute_command": execute}
-    )
+    plugin = type("Action", (load_plugin(ACTION).ActionModule,), {"_low_level_execute_command": execute})
     task = SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="host_facts", diff=False)
     action = plugin(task, Connection(), SimpleNamespace(), None, None, None)
     variables = {"inventory_hostname": "node-1", "ansible_python_interpreter": "/usr/bin/python3"}

@@ -1,6 +1,5 @@
 """The action plugin: how many calls it makes, what it transfers, and what it never says."""
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from node_state_host import FakeHost, converge, decode
+from plugin_loader import load_plugin
 
 from flatnet.state.digest import file_digest
 
@@ -43,11 +43,7 @@ class Rig:
         self.host = FakeHost(root)
         self.connection = Connection(self.host)
         self.arguments: list[dict[str, Any]] = []
-        specification = importlib.util.spec_from_file_location("node_state_action", PLUGIN)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
+        module = load_plugin(PLUGIN)
         remote = {"_execute_module": lambda _self, **arguments: self.module(**arguments)}
         self.plugin = type("Action", (module.ActionModule,), remote)
 

@@ -1,12 +1,12 @@
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
 from pki_cases import contents
+from plugin_loader import load_plugin
 
 from flatnet.pki import Identity, Per, Usage
 from flatnet.pki.identities import Sans
@@ -22,16 +22,7 @@ ARGUMENTS: dict[str, object] = {
 }
 
 
-def load(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-PLUGIN = load(ROLE / "action_plugins" / "cluster_certificates.py")
+PLUGIN = load_plugin(ROLE / "action_plugins" / "cluster_certificates.py")
 
 
 def act(
@@ -159,7 +150,7 @@ def test_extra_identities_are_read_with_their_defaults() -> None:
 
 
 def test_documentation_defaults_and_role_name_the_same_options() -> None:
-    module = load(ROLE / "library" / "cluster_certificates.py")
+    module = load_plugin(ROLE / "library" / "cluster_certificates.py")
     documented = yaml.safe_load(module.DOCUMENTATION)["options"]
     assert set(yaml.safe_load(module.RETURN)) == {"issued", "repaired", "unused"}
     assert yaml.safe_load(module.EXAMPLES)[0]["cluster_certificates"].keys() < documented.keys()

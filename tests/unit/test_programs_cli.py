@@ -1,6 +1,5 @@
 """The command line and the action plugin of node_programs say what is there and provide what is not."""
 
-import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from plugin_loader import load_plugin
 
 from flatnet.errors import FlatnetError
 from flatnet.programs import catalog as catalog_module
@@ -56,12 +56,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def plugin() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("program_catalog", PLUGIN)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_plugin(PLUGIN)
 
 
 def asked(**given: object) -> dict[str, Any]:

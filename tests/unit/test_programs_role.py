@@ -1,12 +1,12 @@
 """The role accepts what the catalog has, and its files agree with each other."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from plugin_loader import load_plugin
 
 from flatnet.errors import FlatnetError
 from flatnet.programs.catalog import ARCHITECTURES, SOURCES, load_catalog
@@ -32,14 +32,7 @@ def options() -> dict[str, Any]:
 
 @pytest.fixture(scope="module", name="program_catalog")
 def load_action() -> ModuleType:
-    specification = importlib.util.spec_from_file_location(
-        "program_catalog", ROLE / "action_plugins/program_catalog.py"
-    )
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_plugin(ROLE / "action_plugins/program_catalog.py")
 
 
 def test_the_choices_of_the_role_are_those_of_the_catalog(options: dict[str, Any]) -> None:
