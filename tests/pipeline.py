@@ -167,6 +167,7 @@ def molecule(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
                 {"MOLECULE_EPHEMERAL_DIRECTORY": folder},
             )
         finally:
+            # A folder that stays is no reason to hide how the scenario ended.
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -80,6 +80,7 @@ class Store:
         """Remove what killed processes left; a folder that a living one fills is locked, and stays."""
         for leftover in self.root.glob(f"{_UNFINISHED}*"):
             with suppress(OSError), _locked(leftover):
+                # What cannot be removed now is in nobody's way, and tried again the next time.
                 shutil.rmtree(leftover, ignore_errors=True)
 
     @contextmanager
@@ -106,6 +107,7 @@ class Store:
                 flush(self.root)
             DigestCache().learn({entry / name: digest for name, digest in digests.items()})
         except BaseException:
+            # The first error is the one to tell; what stays of the folder is discarded later.
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
