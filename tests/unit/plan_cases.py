@@ -55,6 +55,7 @@ HOSTS = [
     host("node-b", "192.0.2.12"),
     host("node-c", "192.0.2.13"),
 ]
+DUAL_HOSTS = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
 
 
 def hosts(count: int) -> list[Host]:

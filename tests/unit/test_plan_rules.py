@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, findings, host, prepare
+from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, FLANNEL, HOSTS, KUBENET, findings, host, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, plan_from_data
-
-DUAL_HOSTS = [replace(one, addresses=(*one.addresses, f"2001:db8::{i}")) for i, one in enumerate(HOSTS, 1)]
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
@@ -225,126 +223,6 @@ def test_a_family_that_the_backend_cannot_carry_is_refused() -> None:
     ]
 
 
-HOST_CASES = [
-    (
-        "node-b",
-        ["nowhere.example"],
-        "[node-address] node-b: address 'nowhere.example': is not an IP address. "
-        "Fix: set node_address to an IP address.",
-    ),
-    (
-        "node-b",
-        [],
-        "[node-address] node-b: it has no ipv4 address. "
-        "Fix: set node_address, or node_addresses to a list with one ipv4 address.",
-    ),
-    (
-        "node-b",
-        ["2001:db8::1"],
-        "[node-address] node-b: it has no ipv4 address. "
-        "Fix: set node_address, or node_addresses to a list with one ipv4 address.",
-    ),
-    (
-        "node-b",
-        ["192.0.2.7", "192.0.2.8"],
-        "[node-address] node-b: address '192.0.2.8': it is a second ipv4 address. Fix: give one per family.",
-    ),
-    (
-        "node-b",
-        ["10.200.3.4"],
-        "[network-overlap] node-b: address '10.200.3.4': it is inside pod_cidrs 10.200.0.0/16. "
-        "Fix: move pod_cidrs to a free network.",
-    ),
-    (
-        "node-b",
-        ["192.0.2.11"],
-        "[host-duplicate] node-b: address 192.0.2.11: node-a has it too. "
-        "Fix: give one of the two another address.",
-    ),
-    (
-        "node_b",
-        ["192.0.2.12"],
-        "[node-name] node_b: node_name 'node_b': it is not a lower-case DNS name. "
-        "Fix: set node_name to one like node-a.",
-    ),
-    (
-        "n" * 64,
-        ["192.0.2.12"],
-        f"[node-name] {'n' * 64}: node_name '{'n' * 64}': it is not a lower-case DNS name. "
-        "Fix: set node_name to one like node-a.",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "addresses", "line"),
-    HOST_CASES,
-    ids=[case[2].partition(":")[0] + str(i) for i, case in enumerate(HOST_CASES)],
-)
-def test_a_host_that_cannot_be_a_node_is_refused(name: str, addresses: list[str], line: str) -> None:
-    assert findings(some=[HOSTS[0], host(name, *addresses)]) == [line]
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "0." * 3 + "0", "169.254.1.1", "224.0.0.5"])
-def test_an_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
-    assert findings(some=[HOSTS[0], host("node-b", address)]) == [
-        f"[node-address] node-b: address '{address}': the kubelet refuses loopback, unspecified, "
-        "link-local and multicast "
-        "addresses. Fix: set node_address to the address under which the other hosts reach this one."
-    ]
-
-
-@pytest.mark.parametrize("address", ["::", "::1", "fe80::1", "ff02::1"])
-def test_an_ipv6_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
-    some = [DUAL_HOSTS[0], host("node-b", "192.0.2.12", address)]
-    assert [line.partition(": the kubelet")[0] for line in findings(DUAL, some)] == [
-        f"[node-address] node-b: address '{address}'"
-    ]
-
-
-def test_two_hosts_with_one_node_name_are_refused() -> None:
-    assert findings(some=[HOSTS[0], host("other", "192.0.2.12", node_name="node-a")]) == [
-        "[host-duplicate] other: node name node-a: node-a has it too. "
-        "Fix: give one of the two another node name."
-    ]
-
-
-def test_a_cluster_without_control_plane_and_etcd_is_refused() -> None:
-    assert findings(some=HOSTS[1:]) == [
-        "[host-missing] group etcd: there is no etcd host. Fix: put a host into etcd.",
-        "[host-missing] group kube_control_plane: there is no control plane host. "
-        "Fix: put a host into kube_control_plane.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("pin", "line"),
-    [
-        (
-            "x",
-            "[pin-format] node-b: pod_cidr 'x': is not a network. "
-            "Fix: write it like 192.0.2.0/24 or 2001:db8::/64.",
-        ),
-        (
-            "2001:db8::/64",
-            "[pin-format] node-b: pod_cidr '2001:db8::/64': there are no ipv6 pods. Fix: remove the pin.",
-        ),
-        (
-            "10.201.0.0/24",
-            "[allocation-outside] node-b: pod_cidr pin 10.201.0.0/24: it is outside 10.200.0.0/16. "
-            "Fix: pin one inside.",
-        ),
-        (
-            "10.200.0.0/28",
-            "[max-pods] node-b: pod_cidr pin 10.200.0.0/28: it addresses 13 pods, max_pods is 110. "
-            "Fix: lower max_pods or pin a larger network.",
-        ),
-    ],
-)
-def test_a_pin_that_cannot_work_is_refused(pin: str, line: str) -> None:
-    assert findings(some=[HOSTS[0], host("node-b", "192.0.2.12", pins=(pin,))]) == [line]
-
-
 @pytest.mark.parametrize(
     ("some", "warning"),
     [
@@ -365,13 +243,6 @@ def test_a_pin_that_cannot_work_is_refused(pin: str, line: str) -> None:
 )
 def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) -> None:
     assert warning in prepare(some=some).warnings
-
-
-def test_a_host_outside_the_host_networks_is_a_warning() -> None:
-    assert prepare(Settings(host_cidrs=("198.51.100.0/24",)), HOSTS[:1]).warnings == [
-        "[host-outside] node-a: address '192.0.2.11': it is outside host_cidrs 198.51.100.0/24. "
-        "Fix: complete host_cidrs."
-    ]
 
 
 @pytest.mark.parametrize(
