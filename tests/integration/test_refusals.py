@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.spec import make_cluster
+from flatnet.pki import CertificateSpec, Usage, reconcile
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "flatnet-no"
@@ -172,6 +174,24 @@ def test_what_a_host_has_that_the_plan_needs_is_named(
     assert answer.code != 0
     assert [word for word in words if word not in answer.message] == []
     assert left_on_host() == ""
+    assert not (tmp_path / "state" / "network_allocations.yml").exists()
+
+
+def test_a_host_of_a_cluster_whose_keys_are_lost_keeps_its_trust(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    reconcile(other, [CertificateSpec("ca", "kubernetes-ca", "ca", frozenset({Usage.CA}))], datetime.now(UTC))
+    trusted = (other / "ca.crt").read_text()
+    on_host(f"mkdir -p /etc/kubernetes/pki && cat > /etc/kubernetes/pki/ca.crt <<'end'\n{trusted}end")
+    try:
+        answer = provision(tmp_path)
+        kept = on_host("cat /etc/kubernetes/pki/ca.crt")
+    finally:
+        on_host("rm -r /etc/kubernetes")
+    assert answer.code != 0
+    words = ["node-1", "/etc/kubernetes/pki/ca.crt", str(tmp_path / "state" / "pki"), "backup"]
+    assert [word for word in words if word not in answer.message] == []
+    assert kept == trusted
+    assert list((tmp_path / "state").iterdir()) == []
 
 
 def test_an_unreachable_host_is_named_with_its_address(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import pki_cases
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from plugin_loader import load_plugin
@@ -164,7 +165,9 @@ def test_a_feature_is_looked_for_before_it_is_tried(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
-    request = json.dumps({"kernel_features": [], "commands": ["sh", "no-such-command"]})
+    request = json.dumps(
+        {"kernel_features": [], "commands": ["sh", "no-such-command"], "files": [__file__, "/no/such/file"]}
+    )
     printed = subprocess.run(
         [sys.executable, "-", request], input=PROGRAM.read_bytes(), capture_output=True, check=True
     ).stdout.decode()
@@ -172,6 +175,7 @@ def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
     found = json.loads(printed.removeprefix("flatnet-facts "))
     assert (found["commands"]["no-such-command"], found["kernel_features"]) == (None, {})
     assert found["commands"]["sh"].endswith("/sh")
+    assert found["files"] == {__file__: Path(__file__).read_text()}
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     ports = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
     assert found["ip_local_port_range"] == [int(port) for port in ports]
@@ -233,9 +237,22 @@ def test_one_call_brings_the_facts() -> None:
     [(command, sent)] = calls
     assert command == (
         "command -v /usr/bin/python3 >/dev/null 2>&1 || exit 93; "
-        """exec /usr/bin/python3 - '{"commands": ["ip"], "kernel_features": []}'"""
+        """exec /usr/bin/python3 - '{"commands": ["ip"], "files": [], "kernel_features": []}'"""
     )
     compile(sent, "sent", "exec")
+
+
+def test_a_host_that_trusts_lost_keys_is_refused_and_the_files_are_no_facts(tmp_path: Path) -> None:
+    pki_cases.run(tmp_path / "old")
+    known = {**FACTS, "commands": {}, "files": {"/etc/ca.crt": (tmp_path / "old" / "ca.crt").read_text()}}
+    answer = {"rc": 0, "stdout": f"flatnet-facts {json.dumps(known)}\n", "stderr": ""}
+    own = [{"path": "/etc/ca.crt", "source": str(tmp_path / "old" / "ca.crt")}]
+    result, [(command, _)] = run_action(answer, trusted=own)
+    assert '"files": ["/etc/ca.crt"]' in command
+    assert "files" not in result["ansible_facts"]["flatnet_facts"]
+    lost = [{"path": "/etc/ca.crt", "source": str(tmp_path / "new" / "ca.crt")}]
+    with pytest.raises(AnsibleActionFail, match=r"node-1 .* is part of a cluster already: .*/etc/ca\.crt"):
+        run_action(answer, trusted=lost)
 
 
 def test_what_is_sent_begins_with_what_an_old_python_understands() -> None:

@@ -154,6 +154,15 @@ def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: P
     assert not (inventory.parent / "network_allocations.yml").exists()
 
 
+def test_a_plan_that_is_not_to_be_recorded_writes_nothing(inventory: Path) -> None:
+    code, output = run(inventory, "-e", '{"network_plan_record_enabled": false}')
+    assert code == 0, output
+    assert json.loads((inventory.parent / "node-c.json").read_text())["nodes"]["node-c"]["pod_cidrs"] == [
+        "10.200.7.0/24"
+    ]
+    assert not (inventory.parent / "network_allocations.yml").exists()
+
+
 def test_what_is_wrong_is_printed_once_and_not_for_its_cause_again(inventory: Path) -> None:
     code, output = run(inventory, "-e", '{"network_plan_dns_domain": "Example.com"}')
     assert code == 2, output

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 
 from flatnet.errors import FlatnetError
+from flatnet.pki.trust import Trusted, foreign_trust
 from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, no_root, problems, read_answer
 from flatnet.state.unreachable import Target, explain, known_hosts_file
 
@@ -32,15 +33,27 @@ class ActionModule(ActionBase):
             {
                 "kernel_features": {"type": "list", "elements": "str", "default": []},
                 "commands": {"type": "list", "elements": "str", "default": []},
+                "trusted": {
+                    "type": "list",
+                    "elements": "dict",
+                    "default": [],
+                    "options": {
+                        "path": {"type": "path", "required": True},
+                        "source": {"type": "path", "required": True},
+                    },
+                },
             }
         )
         variables = task_vars or {}
         target = self._target(variables)
+        trusted = [Trusted(entry["path"], Path(entry["source"])) for entry in arguments.pop("trusted")]
+        arguments["files"] = [entry.path for entry in trusted]
         try:
             facts = self._ask(target, arguments, variables)
+            found = problems(target.title, target.user, facts, arguments["commands"])
+            found += foreign_trust(target.title, facts.pop("files", {}), trusted)
         except FlatnetError as error:
             raise AnsibleActionFail(str(error)) from None
-        found = problems(target.title, target.user, facts, arguments["commands"])
         if found:
             raise AnsibleActionFail("\n".join(found))
         return {**result, "changed": False, "ansible_facts": {"flatnet_facts": facts}}

@@ -1,7 +1,8 @@
 """Runs on a host, from standard input: prints what the host is like, after MARKER, as one line of JSON.
 
-The one argument is JSON: {"kernel_features": [names], "commands": [names]}. Nothing on the host is changed,
-but that the kernel may load a module to answer whether it has one. Needs Python 3.9 and `ip`.
+The one argument is JSON: {"kernel_features": [names], "commands": [names], "files": [paths]}. Nothing on the
+host is changed, but that the kernel may load a module to answer whether it has one. Needs Python 3.9 and
+`ip`.
 """
 
 from __future__ import annotations
@@ -313,6 +314,7 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
         "kernel_features": kernel_features(names),
         "runc": version[-1] if version else "",
         "commands": paths,
+        "files": {path: text for path in request["files"] if (text := read(path))},
     }
 
 

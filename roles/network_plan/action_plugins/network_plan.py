@@ -42,7 +42,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return {plan, findings, changed, diff, warnings}.
 
-        `findings` are the planner's warnings; changed and diff are those of the allocations file.
+        `findings` are the planner's warnings; changed and diff are those of the allocations file, and nothing
+        when it is not to be written.
         """
         super().run(tmp, task_vars)
         validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
@@ -51,6 +52,7 @@ class ActionModule(ActionBase):
                 "backend": {"type": "str", "required": True},
                 "settings": {"type": "dict", "required": True},
                 "allocations_path": {"type": "path", "required": True},
+                "record_enabled": {"type": "bool", "default": True},
                 "facts": {"type": "str", "default": "flatnet_facts"},
                 "deployed_path": {"type": "path", "default": ""},
                 "existing_nodes": {"type": "raw", "default": []},
@@ -77,7 +79,7 @@ class ActionModule(ActionBase):
                 read_existing_nodes(arguments["existing_nodes"]),
             )
             text = ledger.text_after(planned.allocations)
-            changed = text != ledger.before
+            changed = arguments["record_enabled"] and text != ledger.before
             diff = shown_change(ledger, planned.allocations, text) if changed and self._task.diff else None
             if changed and not self._task.check_mode:
                 ledger.write(text)
