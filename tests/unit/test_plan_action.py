@@ -53,7 +53,7 @@ def run(inventory: Path, *arguments: str) -> tuple[int, str]:
                         {
                             "ansible.builtin.copy": {
                                 "dest": f"{inventory.parent}/{{{{ inventory_hostname }}}}.json",
-                                "content": "{{ network_plan | to_json }}",
+                                "content": "{{ network_plan_result.plan | to_json }}",
                                 "mode": "0600",
                             },
                             "delegate_to": "localhost",

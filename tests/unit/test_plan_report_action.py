@@ -52,7 +52,7 @@ def record(inventory: Path, *arguments: str) -> tuple[int, str]:
         {
             "ansible.builtin.import_role": include,
             "run_once": True,
-            "vars": {"plan_report_plan": "{{ network_plan }}"},
+            "vars": {"plan_report_plan": "{{ network_plan_result.plan }}"},
         },
     ]
     playbook.write_text(yaml.safe_dump([{"hosts": "k8s_cluster", "gather_facts": False, "tasks": tasks}]))
