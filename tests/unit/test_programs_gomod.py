@@ -201,6 +201,8 @@ def running_build(cache: Path, upstream: Upstream) -> "subprocess.Popen[bytes]":
         "from flatnet.programs.gomod import build\n"
         "from flatnet.programs.progress import Lines\n"
         "from flatnet.programs.store import Store\n"
+        # Ignored where the tests themselves run in the background of a shell, and then inherited.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "pin = GomodPin(Path(sys.argv[1]), {'tool': '.'}, disk_mib=1)\n"
         "upstream = Upstream('tool', '1.0.0', ('tool',), '/usr/local/bin', pin, ())\n"
         "build([upstream], Store(Path(sys.argv[2])), Lines(), 'amd64')\n"
