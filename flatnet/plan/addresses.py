@@ -3,9 +3,16 @@
 Text is read strictly, as Kubernetes will read it (KEP-4858): no leading zeros, no netmask notation, no
 IPv4-mapped IPv6 addresses, no host bits. Everything after reading is integer arithmetic, so a /8 costs what a
 /28 costs.
+
+Why not netaddr: it reads `10.0.0.0/255.0.0.0`, `10.0.0.0/08` and `10.0.0.1/8` as networks, takes 4 to 8 times
+as long to read one and 10 to 17 times to write one with its first addresses, as tests/benchmark/plan.py
+prints, and a plan has a hundred thousand. It is used where networks are few, and
+tests/unit/test_plan_netaddr.py holds what is here against it.
 """
 
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
+from itertools import repeat
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
 
@@ -14,11 +21,15 @@ from flatnet.errors import FlatnetError
 Family = Literal["ipv4", "ipv6"]
 
 WIDTH: dict[Family, int] = {"ipv4": 32, "ipv6": 128}
+_IPV4: tuple[Family, int, int] = ("ipv4", 32, AF_INET)
+_IPV6: tuple[Family, int, int] = ("ipv6", 128, AF_INET6)
 
 _PREFIXES = {str(number): number for number in range(129)}
-_HOST_BITS_IPV4 = [(1 << (32 - prefix)) - 1 for prefix in range(33)]
+_HOST_BITS = [(1 << bits) - 1 for bits in range(129)]
 _OCTETS = [str(number) for number in range(256)]
-_MAPPED = range(0xFFFF_0000_0000, 0x1_0000_0000_0000)
+_ENDS = [f"/{prefix}" for prefix in range(129)]
+# What is above the last 32 bits of an address of IPv6 that stands for one of IPv4: ::ffff:0:0/96.
+_MAPPED = 0xFFFF
 
 
 def address_text(family: Family, value: int) -> str:
@@ -34,16 +45,36 @@ def address_text(family: Family, value: int) -> str:
 def network_texts(network: "Network") -> tuple[str, str, str]:
     """Return the canonical texts of a network, of its first address, and of the address after that."""
     family, first, prefix = network
-    low = first & 255
-    if family == "ipv4" and low < 255:
-        head = f"{_OCTETS[first >> 24]}.{_OCTETS[first >> 16 & 255]}.{_OCTETS[first >> 8 & 255]}"
-        address = f"{head}.{_OCTETS[low]}"
-        return f"{address}/{prefix}", address, f"{head}.{_OCTETS[low + 1]}"
     address = address_text(family, first)
-    if address.endswith("::") and address.count(":") < 7 and ":0:" not in address:
-        # Zeros at the end alone, and more than two groups of them: one group less is still the longest run.
-        return f"{address}/{prefix}", address, f"{address}1"
     return f"{address}/{prefix}", address, address_text(family, first + 1)
+
+
+def network_columns(networks: Iterable["Network"]) -> tuple[list[str], list[str], list[str]]:
+    """Return the texts that network_texts returns, of many networks: all of the first kind, and so on."""
+    texts: list[str] = []
+    firsts: list[str] = []
+    seconds: list[str] = []
+    # The first three groups of an IPv6 address, which 65,536 neighbours share.
+    groups, groups_text = 0, ""
+    for network in networks:
+        family, first, prefix = network
+        if family == "ipv4" and (low := first & 255) < 255:
+            head = f"{_OCTETS[first >> 24]}.{_OCTETS[first >> 16 & 255]}.{_OCTETS[first >> 8 & 255]}."
+            address, second = head + _OCTETS[low], head + _OCTETS[low + 1]
+        elif (high := first >> 64) >> 48 and high & 65535 and high << 64 == first:
+            # The first and the fourth group are no zeros, so that the run of them at the end, of the second
+            # address too, is longer than any other: RFC 5952, section 4.2.3, makes it two colons.
+            if high >> 16 != groups:
+                groups = high >> 16
+                groups_text = f"{groups >> 32:x}:{groups >> 16 & 65535:x}:{groups & 65535:x}"
+            address = f"{groups_text}:{high & 65535:x}::"
+            second = address + "1"
+        else:
+            _, address, second = network_texts(network)
+        texts.append(address + _ENDS[prefix])
+        firsts.append(address)
+        seconds.append(second)
+    return texts, firsts, seconds
 
 
 class Address(NamedTuple):
@@ -105,12 +136,34 @@ def parse_address(text: str) -> Address:
         raise FlatnetError(
             f"{text!r} is not an IP address; write it like 192.0.2.11 or 2001:db8::11"
         ) from None
-    if value in _MAPPED:
+    if value >> 32 == _MAPPED:
         plain = address_text("ipv4", value & 0xFFFF_FFFF)
         raise FlatnetError(
             f"{text!r} is an IPv4-mapped IPv6 address, which Kubernetes refuses; write {plain}"
         )
     return Address("ipv6", value)
+
+
+def parse_addresses(family: Family, texts: Sequence[str]) -> tuple[list[int], Sequence[str]] | None:
+    """Return the values and the canonical texts of many addresses of one family, without a loop in Python.
+
+    None means that at least one of the texts has to be looked at by parse_address: it may be no address at
+    all, one of the other family, or one of the lowest of IPv6, among them those that stand for IPv4.
+    """
+    version = AF_INET if family == "ipv4" else AF_INET6
+    try:
+        packed = list(map(inet_pton, repeat(version), texts))
+    except (OSError, ValueError):
+        return None
+    values = list(map(int.from_bytes, packed))
+    if family == "ipv4":
+        # An IPv4 text that can be read is canonical; IPv6 has many ways to write an address.
+        return values, texts
+    canonical = list(map(inet_ntop, repeat(version), packed))
+    if "." in "".join(canonical):
+        return None
+    # The same objects, rather than equal ones, when nobody wrote anything else.
+    return values, texts if texts == canonical else canonical
 
 
 def parse_interface(text: str) -> tuple[Address, Network]:
@@ -140,16 +193,17 @@ def parse_network(text: str) -> Network:
     Raises FlatnetError, and nothing else, for any other text, and when host bits are set.
     """
     head, _, tail = text.partition("/")
-    prefix = _PREFIXES.get(tail, 33)
-    if prefix < 33:
+    prefix = _PREFIXES.get(tail, 129)
+    family, width, version = _IPV6 if ":" in head else _IPV4
+    if prefix <= width:
         # The quick way, for the most common case when it is right.
         try:
-            value = int.from_bytes(inet_pton(AF_INET, head), "big")
+            value = int.from_bytes(inet_pton(version, head))
         except (OSError, ValueError):
             pass
         else:
-            if not value & _HOST_BITS_IPV4[prefix]:
-                return Network("ipv4", value, prefix)
+            if not value & _HOST_BITS[width - prefix] and value >> 32 != _MAPPED:
+                return Network(family, value, prefix)
     address, network = parse_interface(text)
     if address.value != network.first:
         raise FlatnetError(f"{text!r} has host bits set; write {network}")

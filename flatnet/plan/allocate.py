@@ -6,7 +6,7 @@ from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.conflicts import check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
-from flatnet.plan.pool import Full, Range, free_networks, full_pool, is_touched, merged_ranges
+from flatnet.plan.pool import Full, Range, free_starts, full_pool, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Request
 from flatnet.plan.rules import check_pods
 
@@ -59,7 +59,9 @@ def _allocate_family(
     pools = request.pools[family].networks
     held = [*request.occupied.get(family, ()), *ranges_of(family, nodes)]
     _return_old(family, pools, nodes, returning, held)
-    check_held(family, request, nodes, removed, findings)
+    holders = len(held)
+    if held:
+        check_held(family, request, nodes, removed, findings)
     kept = ranges_of(family, removed)
     special = request.own_max_pods.keys() | request.own_prefixes.keys()
     waiting: dict[int, list[str]] = {}
@@ -69,35 +71,41 @@ def _allocate_family(
     if missing and not special:
         waiting[request.pools[family].prefix] = missing
     for prefix, names in sorted(waiting.items()):
-        span = (1 << (WIDTH[family] - prefix)) - 1
         # Without a gap first; what is kept for nodes that left only when that is not enough.
-        found = free_networks(pools, prefix, merged_ranges([*held, *kept]), len(names))
-        held += [(network[1], network[1] + span) for network in found]
-        if len(found) < len(names) and kept:
-            reused = free_networks(pools, prefix, merged_ranges(held), len(names) - len(found))
-            held += [(network[1], network[1] + span) for network in reused]
-            found += reused
-            _drop_reused(family, reused, removed, findings)
+        free = free_starts(pools, prefix, merged_ranges([*held, *kept]), len(names))
+        taken = [*held, *map(_span, free)]
+        placed = sum(map(len, free))
+        if placed < len(names) and kept:
+            reused = free_starts(pools, prefix, merged_ranges(taken), len(names) - placed)
+            _drop_reused(family, list(map(_span, reused)), removed, findings)
             kept = ranges_of(family, removed)
-        for name, network in zip(names, found, strict=False):
+            free += reused
+            taken += map(_span, reused)
+            placed += sum(map(len, reused))
+        for name, network in zip(names, networks_at(family, prefix, free), strict=False):
             nodes[name] = {**nodes[name], family: network} if nodes[name] else {family: network}
             if name in special:
                 most = request.own_max_pods.get(name, request.max_pods)
                 check_pods(family, prefix, most, "pod_prefix", name, findings)
-        if len(found) < len(names):
-            held_before = held[: len(held) - len(found)]
+        if placed < len(names):
             full = Full(
                 pools,
                 prefix,
-                merged_ranges([*held_before, *kept]),
-                len(held_before),
+                merged_ranges([*held, *kept]),
+                holders,
                 names,
-                len(found),
+                placed,
                 request.max_pods,
                 request.avoid,
                 request.several,
             )
             findings.add("pod-network-full", *full_pool(full))
+        held, holders = taken, holders + placed
+
+
+def _span(starts: range) -> Range:
+    """Return the range of addresses that networks without a gap between them have."""
+    return starts[0], starts[-1] + starts.step - 1
 
 
 def _range(network: Network) -> Range:
@@ -135,10 +143,10 @@ def _return_old(
 
 
 def _drop_reused(
-    family: Family, reused: Sequence[Network], removed: dict[str, Entry], findings: Findings
+    family: Family, reused: Sequence[Range], removed: dict[str, Entry], findings: Findings
 ) -> None:
     """Forget what was kept for nodes that left and is another node's now."""
-    merged = merged_ranges(map(_range, reused))
+    merged = merged_ranges(reused)
     for gone, entry in list(removed.items()):
         network = entry.get(family)
         if network is None or not is_touched(merged, *_range(network)):

@@ -1,10 +1,10 @@
 """Put the plan together: plain data, in the order of the families, the same for any order of the hosts."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from flatnet.plan.addresses import WIDTH, network_texts
+from flatnet.plan.addresses import WIDTH, Family, network_columns
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.contract import PLANNER_KEYS, Contract
 from flatnet.plan.derive import apiserver_sans
@@ -85,39 +85,38 @@ def _extra_services(resolved: Resolved) -> Plan:
 def _host_networks(resolved: Resolved) -> list[str]:
     """Return every node address as a network of one, in the order of the families, then by number."""
     networks = []
-    for index, (family, values) in enumerate(resolved.addresses.items()):
-        ordered = sorted((value, resolved.texts[name][index]) for name, value in values.items())
-        networks += [f"{text}/{WIDTH[family]}" for _, text in ordered]
+    for family, owned in resolved.addresses.items():
+        end = f"/{WIDTH[family]}"
+        networks += [text + end for _, _, text in owned]
     return networks
 
 
 def nodes_part(hosts: Sequence[Host], resolved: Resolved, entries: Mapping[str, Entry]) -> dict[str, Any]:
     """Return the plan's `nodes` for these hosts; `entries` is node name -> its pod networks."""
-    families = resolved.families
-    only = families[0] if len(families) == 1 else None
-    nodes: dict[str, Any] = {}
     groups = {members: [g for g in _GROUPS if g in members] for members in {host.groups for host in hosts}}
-    for host in hosts:
-        members = host.groups
-        entry = entries.get(host.node_name) if "kube_node" in members else None
-        if not entry:
-            cidrs, gateways, tunnels = [], [], []
-        elif only:
-            # One family is the most common case, and worth its own lines among a hundred thousand nodes.
-            cidr, tunnel, gateway = network_texts(entry[only])
-            cidrs, gateways, tunnels = [cidr], [gateway], [tunnel]
-        else:
-            texts = [network_texts(entry[family]) for family in families]
-            cidrs, tunnels, gateways = map(list, zip(*texts, strict=True))
-        node: dict[str, Any] = {
+    own = [entries.get(host.node_name) if "kube_node" in host.groups else None for host in hosts]
+    rows = _pod_texts(resolved.families, [entry for entry in own if entry])
+    if not all(own):
+        with_pods = rows
+        rows = (next(with_pods) if entry else ([], [], []) for entry in own)
+    nodes: dict[str, Any] = {
+        host.inventory_name: {
             "name": host.node_name,
-            "groups": [*groups[members]],
+            "groups": groups[host.groups].copy(),
             "addresses": resolved.texts[host.inventory_name],
             "pod_cidrs": cidrs,
             "pod_gateways": gateways,
             "tunnel_addresses": tunnels,
         }
+        for host, (cidrs, tunnels, gateways) in zip(hosts, rows, strict=True)
+    }
+    for host in hosts:
         if host.max_pods is not None:
-            node["max_pods"] = host.max_pods
-        nodes[host.inventory_name] = node
+            nodes[host.inventory_name]["max_pods"] = host.max_pods
     return nodes
+
+
+def _pod_texts(families: Sequence[Family], entries: Sequence[Entry]) -> Iterator[tuple[list[str], ...]]:
+    """Return per entry the texts of its networks, of their first addresses, and of those after them."""
+    columns = [network_columns(entry[family] for entry in entries) for family in families]
+    return zip(*(map(list, zip(*kind, strict=True)) for kind in zip(*columns, strict=True)), strict=True)

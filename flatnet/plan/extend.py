@@ -3,14 +3,16 @@
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
-from flatnet.plan.addresses import WIDTH, address_text
+from flatnet.plan.addresses import WIDTH
 from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations
 from flatnet.plan.assemble import nodes_part
 from flatnet.plan.collector import without_collector
 from flatnet.plan.findings import Findings, finding_lines
+from flatnet.plan.host_addresses import owned_within
 from flatnet.plan.host_rules import check_hosts
 from flatnet.plan.hosts import Host
 from flatnet.plan.planner import Planned, prepare_plan, request_of
@@ -34,7 +36,7 @@ def extend_plan(planned: Planned, added: Sequence[Host]) -> Planned:
     basis is made again. That is no gain worth a second file that can be wrong.
     """
     basis = planned.basis
-    ordered = sorted(added, key=lambda host: host.inventory_name)
+    ordered = sorted(added, key=attrgetter("inventory_name"))
     if _is_quick(planned, ordered):
         with without_collector():
             extended = _extend(planned, ordered)
@@ -74,7 +76,7 @@ def _extend(planned: Planned, added: Sequence[Host]) -> Planned | None:
         "masquerade": _masquerade(planned, resolved),
     }
     entries = _by_name(before.nodes, given.nodes)
-    hosts = sorted([*basis.hosts, *added], key=lambda host: host.inventory_name)
+    hosts = sorted([*basis.hosts, *added], key=attrgetter("inventory_name"))
     return Planned(
         plan,
         Allocations(entries, given.removed, before.pins, before.cluster),
@@ -90,8 +92,9 @@ def _meets(planned: Planned, added: Sequence[Host], resolved: Resolved) -> bool:
     if any(host.inventory_name in nodes or host.node_name in node_names for host in added):
         return True
     return any(
-        not set(planned.basis.resolved.addresses[family].values()).isdisjoint(values.values())
-        for family, values in resolved.addresses.items()
+        owned_within(planned.basis.resolved.addresses[family], value, value)
+        for family, owned in resolved.addresses.items()
+        for value, _, _ in owned
     )
 
 
@@ -109,16 +112,13 @@ def _masquerade(planned: Planned, resolved: Resolved) -> dict[str, Any]:
     masquerade: dict[str, Any] = planned.plan["masquerade"]
     not_to = list(masquerade["not_to"])
     start = len(masquerade["pod_cidrs"])
-    for family, values in planned.basis.resolved.addresses.items():
-        numbers = sorted(values.values())
-        for value in sorted(resolved.addresses[family].values()):
-            place = bisect(numbers, value)
-            numbers.insert(place, value)
-            not_to.insert(start + place, f"{address_text(family, value)}/{WIDTH[family]}")
-        start += len(numbers)
+    for family, owned in planned.basis.resolved.addresses.items():
+        for more, added in enumerate(resolved.addresses[family]):
+            not_to.insert(start + bisect(owned, added) + more, f"{added[2]}/{WIDTH[family]}")
+        start += len(owned) + len(resolved.addresses[family])
     return masquerade | {"not_to": not_to}
 
 
 def _merged(one: Resolved, other: Resolved) -> Resolved:
-    addresses = {family: values | other.addresses[family] for family, values in one.addresses.items()}
-    return replace(one, addresses=addresses, texts=one.texts | other.texts)
+    owned = {family: sorted([*own, *other.addresses[family]]) for family, own in one.addresses.items()}
+    return replace(one, addresses=owned, texts=one.texts | other.texts)

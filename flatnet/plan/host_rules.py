@@ -4,16 +4,16 @@ A hundred thousand hosts are checked as sorted numbers, against all ranges at on
 wrong is the host looked for that it is wrong with.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from socket import AF_INET, inet_pton
+from collections.abc import Sequence
 
-from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import WIDTH, Address, Family, Network, address_text, parse_address, parse_network
-from flatnet.plan.findings import Findings, split_error
+from netaddr import cidr_merge
+
+from flatnet.plan.addresses import WIDTH, Address, Family, Network, parse_network
+from flatnet.plan.findings import Findings
+from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.hosts import Host
 from flatnet.plan.names import is_domain_name, is_one_label
-from flatnet.plan.rules import Resolved
+from flatnet.plan.rules import Owned, Resolved
 
 # kubernetes, pkg/kubelet/nodestatus and pkg/kubelet/kubelet_node_status.go, validateNodeIP.
 _UNUSABLE = [
@@ -46,7 +46,7 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
             not is_domain_name(host.node_name) or len(host.node_name) > _LONGEST_LABEL_VALUE
         ):
             _refuse_name(host, findings)
-    _resolve_addresses(hosts, resolved, findings)
+    resolve_addresses(hosts, resolved, findings)
     _check_duplicates(hosts, resolved, findings)
     for family in resolved.families:
         _check_ranges(family, resolved, findings)
@@ -83,93 +83,20 @@ def _refuse_name(host: Host, findings: Findings) -> None:
     findings.add("node-name", f"node_name {host.node_name!r}", reason, fix, host.inventory_name)
 
 
-def _resolve_addresses(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
-    families = resolved.families
-    values = resolved.addresses = {family: {} for family in families}
-    wanted = len(families)
-    quick = values["ipv4"] if families == ["ipv4"] else None
-    for host in hosts:
-        name, found = host.inventory_name, 0
-        texts: dict[Family, str] = {}
-        if quick is not None and len(host.addresses) == 1:
-            # The most common case when it is right.
-            try:
-                quick[name] = int.from_bytes(inet_pton(AF_INET, host.addresses[0]), "big")
-            except (OSError, ValueError):
-                pass
-            else:
-                resolved.texts[name] = [host.addresses[0]]
-                continue
-        for text in host.addresses:
-            try:
-                family, value = parse_address(text)
-            except FlatnetError as error:
-                reason = split_error(error, text)[0]
-                findings.add(
-                    "node-address",
-                    f"address {text!r}",
-                    reason,
-                    "set node_address to an IP address",
-                    name,
-                )
-                found = wanted
-                continue
-            if family not in values:
-                _warn_unused(name, text, family, resolved, findings)
-            elif name in values[family]:
-                findings.add(
-                    "node-address",
-                    f"address {text!r}",
-                    f"it is a second {family} address",
-                    "give one per family",
-                    name,
-                )
-            else:
-                values[family][name] = value
-                # An IPv4 text that can be read is canonical; IPv6 has many ways to write an address.
-                texts[family] = text if family == "ipv4" else address_text(family, value)
-                found += 1
-        if found < wanted:
-            _refuse_missing(name, resolved, findings)
-        resolved.texts[name] = [texts[family] for family in families if family in texts]
-
-
-def _warn_unused(name: str, text: str, family: Family, resolved: Resolved, findings: Findings) -> None:
-    if resolved.pods:
-        findings.warn(
-            "node-address-unused", f"address {text!r}", f"there are no {family} pods", "nothing", name
-        )
-
-
-def _refuse_missing(name: str, resolved: Resolved, findings: Findings) -> None:
-    for family in resolved.families:
-        if name not in resolved.addresses[family]:
-            findings.add(
-                "node-address",
-                "",
-                f"it has no {family} address",
-                f"set node_address, or node_addresses to a list with one {family} address",
-                name,
-            )
-
-
 def _check_duplicates(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
-    kinds: list[tuple[str, list[str], Callable[[int], object]]] = []
-    names = [host.inventory_name for host in hosts]
-    node_names = [host.node_name for host in hosts]
-    if len(set(names)) < len(names):
-        kinds.append(("inventory name", names, names.__getitem__))
-    if len(set(node_names)) < len(node_names):
-        kinds.append(("node name", names, node_names.__getitem__))
-    for family, values in resolved.addresses.items():
-        numbers = list(values.values())
-        if len(set(numbers)) < len(numbers):
-            texts = [address_text(family, number) for number in numbers]
-            kinds.append(("address", list(values), texts.__getitem__))
-    for kind, owners, value_of in kinds:
-        seen: dict[object, str] = {}
-        for index, name in enumerate(owners):
-            value = value_of(index)
+    kinds: list[tuple[str, list[tuple[str, str]]]] = []
+    if len({host.inventory_name for host in hosts}) < len(hosts):
+        kinds.append(("inventory name", [(host.inventory_name, host.inventory_name) for host in hosts]))
+    if len({host.node_name for host in hosts}) < len(hosts):
+        kinds.append(("node name", [(host.node_name, host.inventory_name) for host in hosts]))
+    kinds += [
+        ("address", [(text, name) for _, name, text in owned])
+        for owned in resolved.addresses.values()
+        if len({value for value, _, _ in owned}) < len(owned)
+    ]
+    for kind, owners in kinds:
+        seen: dict[str, str] = {}
+        for value, name in owners:
             if value in seen:
                 findings.add(
                     "host-duplicate",
@@ -181,17 +108,12 @@ def _check_duplicates(hosts: Sequence[Host], resolved: Resolved, findings: Findi
 
 
 def _check_ranges(family: Family, resolved: Resolved, findings: Findings) -> None:
-    values = resolved.addresses[family]
-    ordered = sorted(values.values())
+    owned = resolved.addresses[family]
 
-    def inside(network: Network) -> Iterable[tuple[str, str]]:
-        """Return (host, value) of the addresses in the network; without any, no host is looked at."""
-        if network.family != family or bisect_left(ordered, network.first) == bisect_right(
-            ordered, network.last
-        ):
-            return ()
-        found = [(name, value) for name, value in values.items() if network.first <= value <= network.last]
-        return [(name, f"address '{address_text(family, value)}'") for name, value in found]
+    def inside(network: Network) -> list[tuple[str, str]]:
+        """Return (host, value) of the addresses in the network."""
+        found = owned_within(owned, network.first, network.last) if network.family == family else []
+        return [(name, f"address '{text}'") for _, name, text in found]
 
     for network in _UNUSABLE:
         for name, value in inside(network):
@@ -211,20 +133,17 @@ def _check_ranges(family: Family, resolved: Resolved, findings: Findings) -> Non
             continue
         for name, value in inside(network):
             findings.add(rule, value, f"it is inside {setting} {network}", fix, name)
-    _warn_outside(family, values, ordered, resolved, findings)
+    _warn_outside(family, owned, resolved, findings)
 
 
-def _warn_outside(
-    family: Family, values: dict[str, int], ordered: list[int], resolved: Resolved, findings: Findings
-) -> None:
+def _warn_outside(family: Family, owned: Sequence[Owned], resolved: Resolved, findings: Findings) -> None:
     networks = sorted({network for network in resolved.hosts_networks if network.family == family})
-    # Networks nest or are apart, so that those not inside their predecessor are apart.
-    apart = [n for i, n in enumerate(networks) if not any(other.contains(n) for other in networks[:i])]
-    inside = sum(bisect_right(ordered, n.last) - bisect_left(ordered, n.first) for n in apart)
-    if not networks or inside == len(ordered):
+    merged = cidr_merge([str(network) for network in networks])
+    inside = sum(len(owned_within(owned, network.first, network.last)) for network in merged)
+    if not networks or inside == len(owned):
         return
     listed = ", ".join(map(str, networks))
-    for name, value in values.items():
+    for value, name, _ in owned:
         address = Address(family, value)
         if not any(network.holds(address) for network in networks):
             findings.warn(

@@ -7,6 +7,9 @@ from typing import Any
 from flatnet.plan.findings import Findings
 from flatnet.plan.values import read_integer, read_integers, read_texts
 
+# The usual one first: to ask a class of collections.abc takes longer than to read a value.
+_MAPPINGS = (dict, Mapping)
+
 
 @dataclass(slots=True)
 class Host:
@@ -46,7 +49,7 @@ def read_hosts(data: object, findings: Findings) -> list[Host]:
 def _read_host(
     data: object, groups: dict[tuple[str, ...], frozenset[str]], findings: Findings
 ) -> Host | None:
-    if not isinstance(data, Mapping) or not isinstance(name := data.get("inventory_name"), str):
+    if not isinstance(data, _MAPPINGS) or not isinstance(name := data.get("inventory_name"), str):
         findings.add(
             "host-type", repr(data), "a host without a text inventory_name", "give every host its name"
         )
@@ -65,8 +68,11 @@ def _read_host(
     shared = _read_groups(name, get("groups"), groups, findings)
     addresses, pins = get("addresses"), get("pod_cidr")
     prefixes, pods = get("pod_prefix"), get("max_pods")
+    # Both are quicker ways of what follows, for the most common cases: a host has one address per family.
     if type(addresses) is str and addresses:
         texts: tuple[str, ...] = (addresses,)
+    elif type(addresses) is list and len(addresses) == 2 and _are_texts(*addresses):
+        texts = tuple(addresses)
     else:
         texts = read_texts("addresses", addresses, findings, name)
     return Host(
@@ -79,6 +85,10 @@ def _read_host(
         () if prefixes is None else read_integers("pod_prefix", prefixes, findings, name),
         None if pods is None or pods == "" else read_integer("max_pods", pods, findings, name),
     )
+
+
+def _are_texts(one: object, other: object) -> bool:
+    return type(one) is str and type(other) is str
 
 
 def _read_groups(

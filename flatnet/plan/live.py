@@ -180,11 +180,7 @@ def resolve_mtu(settings: Settings, hosts: Sequence[Host], resolved: Resolved, f
 def _known_mtus(host: Host, resolved: Resolved) -> list[tuple[int, str, str]]:
     """Return (MTU, host, interface) of the interfaces that lead to the other nodes."""
     interfaces = interfaces_of(host, Findings())
-    wanted = {
-        Address(family, values[host.inventory_name])
-        for family, values in resolved.addresses.items()
-        if host.inventory_name in values
-    }
+    wanted = set(map(parse_address, resolved.texts[host.inventory_name]))
     names = {i.name for i in interfaces if wanted & {address for address, _ in i.addresses}}
     if not names:
         names = {r.device for r in routes_of(host, Findings()) if r.destination.prefix == 0}

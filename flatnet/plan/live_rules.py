@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from flatnet.plan.addresses import WIDTH, Address, Network
+from flatnet.plan.addresses import WIDTH, Network, parse_address
 from flatnet.plan.allocations import Entry
 from flatnet.plan.contract import Contract
 from flatnet.plan.findings import Findings
@@ -125,12 +125,11 @@ def _check_interfaces(
     findings: Findings,
 ) -> None:
     present = {address for interface in interfaces for address, _ in interface.addresses}
-    for family, values in resolved.addresses.items():
-        number = values.get(host.inventory_name)
-        if present and number is not None and Address(family, number) not in present:
+    for text in resolved.texts[host.inventory_name]:
+        if present and parse_address(text) not in present:
             findings.add(
                 "node-address-elsewhere",
-                f"address {Address(family, number)}",
+                f"address {text}",
                 "no interface of the host has it, so the kubelet would refuse it",
                 "set node_address to an address of the host",
                 host.inventory_name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
@@ -108,7 +109,7 @@ def _prepare(
     existing_nodes: object,
 ) -> Planned:
     findings = Findings()
-    ordered = sorted(hosts, key=lambda host: host.inventory_name)
+    ordered = sorted(hosts, key=attrgetter("inventory_name"))
     resolved = resolve_networks(settings, contract, findings)
     check_services(settings, resolved, contract, findings)
     resolve_hosts(ordered, resolved, findings)
@@ -131,11 +132,12 @@ def _prepare(
         occupied = {family: ranges_of(family, apart) for family in resolved.families}
         after = allocate(replace(request, occupied=occupied), before, findings)
         after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
-    underlay_mtu = resolve_mtu(settings, ordered, resolved, findings)
+    asked = [host for host in ordered if host.facts is not None]
+    underlay_mtu = resolve_mtu(settings, asked, resolved, findings)
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
-    check_node_ports(settings, ordered, findings)
+    check_node_ports(settings, asked, findings)
     if sound:
-        check_live(ordered, resolved, after.nodes, contract, settings.kube_proxy_mode, findings)
+        check_live(asked, resolved, after.nodes, contract, settings.kube_proxy_mode, findings)
     _check_certificate(settings, ordered, resolved, findings)
     plan: Plan = {}
     if sound and not findings.found:

@@ -21,6 +21,10 @@ from flatnet.plan.settings import Settings
 DEFAULT_NODE_PREFIX: Mapping[Family, int] = {"ipv4": 24, "ipv6": 64}
 
 
+Owned = tuple[int, str, str]
+"""A host's address as an integer, its inventory name, and the address as text."""
+
+
 @dataclass
 class Resolved:
     """Settings and hosts after parsing; what could not be parsed is a finding and is absent here."""
@@ -33,8 +37,8 @@ class Resolved:
     tunnels: list[Network] = field(default_factory=list)
     excluded: list[Network] = field(default_factory=list)
     dns: list[Address] = field(default_factory=list)
-    addresses: dict[Family, dict[str, int]] = field(default_factory=dict)
-    """Family in use -> inventory name -> the host's address as an integer."""
+    addresses: dict[Family, list[Owned]] = field(default_factory=dict)
+    """Family in use -> the addresses of hosts, sorted."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Inventory name -> the host's addresses in the order of the families."""
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from flatnet.plan.findings import Findings
 
+# The usual one first: to ask a class of collections.abc takes longer than to read a value.
+_LISTS = (list, Sequence, frozenset, set)
+
 
 def read_texts(place: str, value: object, findings: Findings, host: str = "") -> tuple[str, ...]:
     """Return a list of texts; a lone text counts as a list of one, nothing as an empty one."""
@@ -11,8 +14,10 @@ def read_texts(place: str, value: object, findings: Findings, host: str = "") ->
         return ()
     if isinstance(value, str):
         return (str(value),)
-    if isinstance(value, Sequence | frozenset | set) and all(isinstance(item, str) for item in value):
-        return tuple(str(item) for item in value)
+    if isinstance(value, _LISTS):
+        texts = tuple([str(item) for item in value if isinstance(item, str)])
+        if len(texts) == len(value):
+            return texts
     fix = "write a list of quoted texts"
     findings.add("setting-type", f"{place} {value!r}", "it is not a list of texts", fix, host)
     return ()

@@ -1,5 +1,6 @@
 import ipaddress
 from contextlib import suppress
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -7,11 +8,14 @@ from hypothesis import strategies as st
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import (
+    Family,
     Network,
     address_text,
+    network_columns,
     network_texts,
     node_network,
     parse_address,
+    parse_addresses,
     parse_interface,
     parse_network,
     pod_capacity,
@@ -148,3 +152,55 @@ def test_the_texts_of_a_network_are_those_of_its_addresses(four: int, six: int) 
         first, second = (address_text(network.family, value + i) for i in (0, 1))
         assert network_texts(network) == (f"{first}/{prefix}", first, second)
         assert (first, second) == tuple(ipaddress.ip_address(text).compressed for text in (first, second))
+
+
+# Mostly of the sizes that nodes have.
+PREFIXES = st.sampled_from([48, 56, 62, 63, 64, 64, 64, 64, 65, 80, 112]) | st.integers(0, 128)
+NODE_NETWORKS = st.tuples(ZEROS | st.integers(0, 2**128 - 2), PREFIXES).map(
+    lambda pair: Network("ipv6", pair[0] >> (128 - pair[1]) << (128 - pair[1]), pair[1])
+) | st.tuples(st.integers(0, 2**32 - 2), st.integers(0, 32)).map(
+    lambda pair: Network("ipv4", pair[0] >> (32 - pair[1]) << (32 - pair[1]), pair[1])
+)
+
+
+@given(st.lists(NODE_NETWORKS, max_size=8))
+def test_the_texts_of_many_networks_are_those_of_the_standard_library(networks: list[Network]) -> None:
+    expected: list[tuple[str, str, str]] = []
+    for network in networks:
+        own = ipaddress.ip_network(str(network))
+        second = ipaddress.ip_address(own.network_address + 1) if network.size > 1 else None
+        second_text = network_texts(network)[2] if second is None else second.compressed
+        expected.append((own.compressed, own.network_address.compressed, second_text))
+    assert list(zip(*network_columns(networks), strict=True)) == expected
+
+
+def test_zeros_in_the_middle_of_a_node_network_stay_when_those_at_the_end_are_as_many_or_more() -> None:
+    groups = [f"{a:x}:{b:x}:{c:x}:{d:x}:0:0:0:0/64" for a, b, c, d in product((0, 1), repeat=4)]
+    networks = [parse_network(text) for text in groups]
+    for text, first, second in zip(*network_columns(networks), strict=True):
+        own = ipaddress.ip_network(text)
+        assert (text, first, second) == (own.compressed, str(own[0]), str(own[1]))
+
+
+ADDRESSES = (
+    st.integers(0, 2**32 - 1).map(lambda value: str(ipaddress.IPv4Address(value)))
+    | (ZEROS | st.integers(0, 2**128 - 1)).map(lambda value: str(ipaddress.IPv6Address(value)))
+    | st.integers(0, 2**128 - 1).map(lambda value: ipaddress.IPv6Address(value).exploded.upper())
+    | st.sampled_from(["192.0.2.01", "192.0.2", "::ffff:192.0.2.1", "2001:db8::1%eth0", "", " 192.0.2.1"])
+)
+
+
+@given(st.lists(ADDRESSES, max_size=4), st.sampled_from(["ipv4", "ipv6"]))
+def test_many_addresses_are_read_as_each_is_or_left_to_that(texts: list[str], family: Family) -> None:
+    singly = []
+    for text in texts:
+        with suppress(FlatnetError):
+            singly.append(parse_address(text))
+    read = parse_addresses(family, texts)
+    if read is None:
+        # A good reason: one cannot be read, is of the other family, or is one of the lowest 2³² of IPv6.
+        assert len(singly) < len(texts) or any(a.family != family or not a.value >> 32 for a in singly)
+    else:
+        values, canonical = read
+        assert [(family, value) for value in values] == singly
+        assert list(canonical) == [str(address) for address in singly]
