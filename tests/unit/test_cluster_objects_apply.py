@@ -1,11 +1,10 @@
 import copy
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_objects_server import FakeApi, Json, certificates, status
+from cluster_objects_server import FakeApi, Json, status
 from flatnet_objects.errors import ObjectsError
 from flatnet_objects.run import run
 
@@ -35,20 +34,6 @@ POOL: Json = {
     "metadata": {"name": "main"},
     "spec": {"size": 3},
 }
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("objects") / "pki"
-    certificates(path)
-    return path
-
-
-@pytest.fixture
-def api(directory: Path) -> Iterator[FakeApi]:
-    fake = FakeApi(directory)
-    yield fake
-    fake.close()
 
 
 def apply(api: FakeApi, *objects: Json, check: bool = False, **changes: object) -> Json:
@@ -253,8 +238,8 @@ def test_the_values_of_a_secret_never_reach_the_difference(api: FakeApi) -> None
     assert "b2xk" not in str(result)
 
 
-def test_a_check_before_there_is_a_server_takes_it_for_an_empty_one(directory: Path) -> None:
-    fake = FakeApi(directory)
+def test_a_check_before_there_is_a_server_takes_it_for_an_empty_one(api_pki: Path) -> None:
+    fake = FakeApi(api_pki)
     fake.close()
     result = apply(
         fake, CONFIG_MAP, NAMESPACE, check=True, return_pods={"namespace": "shop", "label_selector": ""}

@@ -1,27 +1,12 @@
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_objects_server import Answer, FakeApi, certificates, status
+from cluster_objects_server import Answer, FakeApi, status
 from flatnet_objects.client import Client
 from flatnet_objects.errors import ApiError, ObjectsError
 from flatnet_objects.wait import wait_until_ready
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("objects") / "pki"
-    certificates(path)
-    return path
-
-
-@pytest.fixture
-def api(directory: Path) -> Iterator[FakeApi]:
-    fake = FakeApi(directory)
-    yield fake
-    fake.close()
 
 
 def test_an_idle_connection_that_the_server_closed_is_opened_again(api: FakeApi) -> None:
@@ -95,11 +80,11 @@ def test_a_server_that_does_not_know_the_client_says_what_to_do(api: FakeApi) ->
     ],
 )
 def test_credentials_that_cannot_work_are_named(
-    directory: Path, server: str, ca: str, key: str, message: str
+    api_pki: Path, server: str, ca: str, key: str, message: str
 ) -> None:
     with pytest.raises(ObjectsError) as failure:
-        Client(server, str(directory / ca), str(directory / "admin.crt"), str(directory / key))
-    assert str(failure.value) == message.format(directory=directory)
+        Client(server, str(api_pki / ca), str(api_pki / "admin.crt"), str(api_pki / key))
+    assert str(failure.value) == message.format(directory=api_pki)
     assert failure.value.__cause__ is None or "key" not in str(failure.value.__cause__).lower()
 
 
@@ -130,8 +115,8 @@ def test_a_server_that_never_gets_ready_says_which_check_fails(api: FakeApi) -> 
     client.close()
 
 
-def test_a_server_that_is_not_there_is_waited_for_too(directory: Path) -> None:
-    fake = FakeApi(directory)
+def test_a_server_that_is_not_there_is_waited_for_too(api_pki: Path) -> None:
+    fake = FakeApi(api_pki)
     fake.close()
     with pytest.raises(ObjectsError) as failure:
         wait_until_ready(fake.client(), 0.15)

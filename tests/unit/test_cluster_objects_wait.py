@@ -1,10 +1,9 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from cluster_objects_server import FakeApi, Json, certificates, pod
+from cluster_objects_server import FakeApi, Json, pod
 from flatnet_objects.errors import ObjectsError
 from flatnet_objects.run import run
 
@@ -17,20 +16,6 @@ DEPLOYMENT: Json = {
     "spec": {"replicas": 2},
 }
 DEPLOYMENT_PATH = "/apis/apps/v1/namespaces/shop/deployments/web"
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("objects") / "pki"
-    certificates(path)
-    return path
-
-
-@pytest.fixture
-def api(directory: Path) -> Iterator[FakeApi]:
-    fake = FakeApi(directory)
-    yield fake
-    fake.close()
 
 
 def node(name: str, reason: str = "") -> Json:
