@@ -34,7 +34,11 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
 }
 # Keys that only the planner reads; the plan does not repeat them.
 PLANNER_KEYS = frozenset({"several_pod_cidrs", "kube_proxy_modes"})
-_CHOICES = {"ipam": ("plan", "backend"), "masquerade": ("flatnet", "backend"), "routes": ("plan", "backend")}
+_CHOICES = {
+    "ipam": ("plan", "backend"),
+    "masquerade": ("flatnet", "backend"),
+    "routes": ("plan", "backend", "none"),
+}
 
 
 def _is_byte_count(value: object) -> bool:

@@ -50,7 +50,7 @@ def test_a_backend_uses_only_words_that_the_planner_knows(role: Path) -> None:
     found = contract(role)
     assert found["ipam"] in {"plan", "backend"}
     assert found["masquerade"] in {"flatnet", "backend"}
-    assert found["routes"] in {"plan", "backend"}
+    assert found["routes"] in {"plan", "backend", "none"}
     assert set(found["families"]) <= {"ipv4", "ipv6"}
     assert set(found["kube_proxy_modes"]) <= {"iptables", "ipvs", "nftables"}
     assert set(found["overhead"]) == {"ipv4", "ipv6"}

@@ -309,6 +309,15 @@ def test_the_topology_is_said_in_numbers(name: str, words: str) -> None:
     assert draw_topology(plan_document(PLANS[name])).words == words
 
 
+def test_pods_that_are_neighbours_have_no_routes_between_them() -> None:
+    neighbours = plan()
+    neighbours["backend"] = {**neighbours["backend"], "routes": "none"}
+    document = plan_document(neighbours)
+    assert document["routes"] == []
+    words = "3 hosts, whose pods are neighbours: there are no routes between them."
+    assert draw_topology(document).words == words
+
+
 def test_a_card_shows_the_address_the_pods_and_the_routes() -> None:
     texts = [one.text for one in parsed(draw_topology(plan_document(plan())).markup).iter("text")]
     assert texts[:10] == [
