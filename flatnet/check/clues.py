@@ -63,6 +63,10 @@ class Clues:
         """Tell whether some check of that class that this node makes failed."""
         return (kind, source, _ANY) in self._failed
 
+    def any_failed(self, kind: str, node: str) -> bool:
+        """Tell whether some check of that class to or from this node failed."""
+        return any(node in way for way in self._ways.get(kind, ()))
+
     def common_node(self, kind: str) -> str:
         """Return the one node that several failures of the class (or of "udp") have in common, else ""."""
         ways = self._ways.get(kind, [])

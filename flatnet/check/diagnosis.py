@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
 from flatnet.check.diagnosis_answers import (
     bridge_bypass,
+    cut_off,
     forwarding,
     hairpin_mode,
     not_translated,
@@ -156,6 +157,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     forwarding,
     route,
     protocol,
+    cut_off,
     hairpin_mode,
     not_translated,
     _follow_on,

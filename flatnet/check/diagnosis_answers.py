@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
-from flatnet.check.clues import Clues, Diagnosis, ends
+from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
 from flatnet.check.model import Finding
 from flatnet.plan.routes import node_routes
 
@@ -88,6 +88,22 @@ def _covers(destination: str, address: str) -> bool:
         return ip_address(address) in ip_network(destination, strict=False)
     except ValueError:  # "default": it leads to the world, not to pods
         return False
+
+
+def cut_off(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the one node whose pods no other node reaches, while itself it is reached: its backend's part."""
+    node = clues.common_node("pod_to_pod_other_node")
+    if not finding["error"] or finding["class"] not in BASE_CLASSES or node not in ends(finding):
+        return None
+    if clues.any_failed("node_to_node", node) or clues.has_failed("pod_to_pod_same_node", node, node):
+        return None
+    backend = clues.cluster.plan["backend"]
+    looks = [f"ip -details link show {name}; bridge link" for name in backend.get("interfaces") or ()]
+    looks += [f"journalctl -u {unit}" for unit in backend.get("units") or ()]
+    return (
+        f"pods of {node} are cut off from the other nodes, which do reach {node} itself",
+        f"{'; '.join(looks) or 'ip -details link; ip route'} on {node}",
+    )
 
 
 def protocol(finding: Finding, clues: Clues) -> Diagnosis | None:

@@ -53,6 +53,11 @@ def _pair(check: Check) -> set[str]:
     return {check["source"]["node"], check["target"]["node"]}
 
 
+def _with_backend(**changes: object) -> Cluster:
+    facts = cluster()
+    return replace(facts, plan={**facts.plan, "backend": {**facts.plan["backend"], **changes}})
+
+
 def _without_route(here: str, network: str) -> dict[str, Json]:
     return {here: {"routes": [route for route in _ROUTES[here] if route["dst"] != network]}}
 
@@ -307,6 +312,35 @@ def test_a_node_that_drops_udp_is_the_one_cause_of_all_its_failures() -> None:
     failures = _run(symptom)
     assert len(failures) == 5
     assert _causes(failures) == {"UDP does not pass node-1, TCP does"}
+
+
+def _cut_off(node: str) -> Symptom:
+    """What is lost when the pods of a node and the other nodes do not reach each other."""
+    kinds = {"pod_to_pod_other_node", "node_to_pod", "pod_to_node", "cluster_ip"}
+    return lambda check: (
+        _silent(check) if check["class"] in kinds and node in _pair(check) and len(_pair(check)) > 1 else None
+    )
+
+
+def test_a_node_whose_pods_are_cut_off_is_named_with_what_its_backend_runs_there() -> None:
+    failures = _run(_cut_off("node-1"), facts=_with_backend(interfaces=["br-pods"], units=["segment"]))
+    assert {finding["class"] for finding in failures} > {"pod_to_pod_other_node", "node_to_pod"}
+    assert _causes(failures) == {
+        "pods of node-1 are cut off from the other nodes, which do reach node-1 itself"
+    }
+    assert {finding["look"] for finding in failures} == {
+        "ip -details link show br-pods; bridge link; journalctl -u segment on node-1"
+    }
+
+
+def test_a_node_that_is_not_reached_itself_is_not_cut_off_by_its_backend() -> None:
+    lost = _cut_off("node-1")
+
+    def symptom(check: Check) -> Json | None:
+        underlay = check["class"] == "node_to_node" and _pair(check) == {"node-1", "node-2"}
+        return _silent(check) if underlay else lost(check)
+
+    assert not any("cut off" in cause for cause in _causes(_run(symptom)))
 
 
 def test_hairpin_traffic_with_a_wrong_source_is_held_against_the_backends_promise() -> None:
