@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 from cluster_objects_server import FakeApi, certificates
+from hypothesis import settings
+
+# Programs may be built beside the tests, so that how long an example took says nothing about the code.
+settings.register_profile("flatnet", deadline=None)
+settings.load_profile("flatnet")
 
 
 @pytest.fixture(name="api_pki", scope="session")

@@ -15,7 +15,7 @@ from node_state_host import FakeHost, Json, Killed, StateError, apply, tree, uni
 H = TypeVar("H", bound=FakeHost)
 PATHS = ["/opt/a", "/opt/b", "/opt/a/x", "/opt/a/y", "/opt/b/x/z", "/etc/f", "/etc/g"]
 UNITS = ["one.service", "two.service"]
-CHANGED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHANGED = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 def overlapping(path: str, taken: dict[str, str]) -> bool:

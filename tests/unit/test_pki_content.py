@@ -75,7 +75,7 @@ def spec_with(sans: tuple[frozenset[str], frozenset[object]]) -> CertificateSpec
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(san_sets, san_sets)
 def test_sans_differ_exactly_by_the_symmetric_difference(
     first: tuple[frozenset[str], frozenset[object]], second: tuple[frozenset[str], frozenset[object]]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, findings, prepare
 
@@ -205,7 +205,6 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*DEPLOYED]), anything, max_size=3))
 def test_an_arbitrary_record_raises_nothing_but_the_error_for_users(changed: dict[str, Any]) -> None:
     try:

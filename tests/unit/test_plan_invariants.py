@@ -87,7 +87,7 @@ def networks_of(entries: dict[str, list[str]]) -> list[Network]:
     return [parse_network(text) for listed in entries.values() for text in listed]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(inputs())
 def test_every_plan_keeps_what_it_promises(arguments: dict[str, Any]) -> None:
     found = planned(arguments)
@@ -123,7 +123,7 @@ def test_every_plan_keeps_what_it_promises(arguments: dict[str, Any]) -> None:
         assert network.family not in families or not any(network.overlaps(other) for other in given_out)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(inputs(), st.randoms(use_true_random=True))
 def test_planning_again_in_another_order_gives_the_same_bytes(
     arguments: dict[str, Any], random: Random

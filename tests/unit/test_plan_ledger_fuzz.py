@@ -13,8 +13,8 @@ from flatnet.plan.ledger_lines import read_lines
 from flatnet.plan.ledger_splice import splice, spliced
 from flatnet.plan.ledger_text import HEADER, _TextLoader, ledger_text, read_ledger
 
-THOUSANDS = settings(max_examples=1500, deadline=None)
-HUNDREDS = settings(max_examples=500, deadline=None)
+THOUSANDS = settings(max_examples=1500)
+HUNDREDS = settings(max_examples=500)
 RANDOMS = st.randoms(use_true_random=True)
 NAMES = ["a", "node-1", "b.example.com", "on", "no", "y", "null", "1e3", "0x10", "2001-01-01", "1.5", "true"]
 CLUSTERS = ["", "kubernetes", "Prod_1.eu", "on", "1e3", "7"]

@@ -388,7 +388,7 @@ def test_a_unit_restarts_once_on_all_of_its_hosts() -> None:
     assert both == (Restart("etcd", ("a",)), Restart("kubelet", ("a", "b")))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.permutations(THREE), st.permutations([*THREE, host("node-3", "192.0.2.14")]))
 def test_the_order_of_hosts_means_nothing(deployed: list[Host], wanted: list[Host]) -> None:
     assert difference(plan(some=deployed), plan(some=wanted)) == difference(

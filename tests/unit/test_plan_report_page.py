@@ -81,7 +81,7 @@ def test_a_page_forbids_every_request() -> None:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(THREE))
 def test_the_same_plan_gives_the_same_bytes(order: list[Host]) -> None:
     assert page(plan(some=order)) == page(plan())
