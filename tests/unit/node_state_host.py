@@ -17,7 +17,7 @@ from flatnet_node.wanted import decode
 from flatnet.state.desired import parse
 from flatnet.state.wire import pack
 
-__all__ = ["FakeHost", "Killed", "StateError", "apply", "converge", "decode", "tree", "unit_text"]
+__all__ = ["FakeHost", "Killed", "Ran", "StateError", "apply", "converge", "decode", "tree", "unit_text"]
 
 Json = dict[str, Any]
 UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system")

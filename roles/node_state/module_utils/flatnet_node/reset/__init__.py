@@ -1,0 +1,1 @@
+"""Takes flatnet off a host, and leaves everything that is somebody else's."""

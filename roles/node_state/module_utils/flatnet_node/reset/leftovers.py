@@ -1,0 +1,80 @@
+"""What the programs made while they ran: mounts, directories, interfaces."""
+
+from __future__ import annotations
+
+import stat
+from fnmatch import fnmatchcase
+
+from ..host import Host
+from .request import Change, Outcome
+
+
+def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: bool) -> None:
+    """Remove the interfaces of the backends; a bridge with a port of others stays, and is a problem."""
+    for name in names:
+        if host.lstat(f"/sys/class/net/{name}") is None:
+            continue
+        outcome.changes.append(Change("interface", name))
+        if check:
+            continue
+        ports = host.names_in(f"/sys/class/net/{name}/brif")
+        if ports:
+            outcome.problems.append(
+                f"interface {name} has ports of others, {', '.join(ports)}: take them out of it"
+            )
+            continue
+        ran = host.run(["ip", "link", "delete", "dev", name])
+        if ran.status != 0:
+            outcome.problems.append(f"interface {name}: {ran.complaint}")
+
+
+def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
+    """Unmount what is mounted below these places, and remove them; one that is itself a mount is emptied."""
+    _remove_places(host, [pattern for pattern in patterns if not pattern.endswith("/")], outcome, check)
+    for path in [pattern.rstrip("/") for pattern in patterns if pattern.endswith("/")]:
+        found = host.lstat(path)
+        if found and stat.S_ISDIR(found.st_mode) and not host.names_in(path) and path not in _mounts(host):
+            outcome.changes.append(Change("directory", path))
+            if not check:
+                host.remove_directory(path)
+
+
+def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
+    for path in sorted(path for pattern in patterns for path in _matching(host, pattern)):
+        mounts = _mounts(host)
+        is_mount = path in mounts
+        if is_mount and not host.names_in(path):
+            continue
+        outcome.changes.append(Change("data", path))
+        if check:
+            continue
+        problems = len(outcome.problems)
+        # The deepest first, and of several at one place the last.
+        for place in sorted((place for place in mounts if place.startswith(f"{path}/")), reverse=True):
+            ran = host.run(["umount", place])
+            if ran.status != 0:
+                outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
+        if len(outcome.problems) > problems:
+            # Never into what is still mounted: it may be a user's volume.
+            continue
+        try:
+            for item in [f"{path}/{name}" for name in host.names_in(path)] if is_mount else [path]:
+                host.discard(item)
+        except OSError as error:
+            outcome.problems.append(f"{error.filename or path}: {error.strerror}")
+
+
+def _matching(host: Host, pattern: str) -> list[str]:
+    directory, _, last = pattern.rpartition("/")
+    if "*" not in last:
+        return [pattern] if host.lstat(pattern) is not None else []
+    return [f"{directory}/{name}" for name in host.names_in(directory) if fnmatchcase(name, last)]
+
+
+def _mounts(host: Host) -> list[str]:
+    """Return the places where something is mounted (proc(5): spaces and the like are octal there)."""
+    places = []
+    for line in (host.text("/proc/self/mounts") or "").splitlines():
+        place = line.split(" ")[1]
+        places.append(place.encode().decode("unicode_escape") if "\\" in place else place)
+    return places

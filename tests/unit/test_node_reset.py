@@ -1,0 +1,300 @@
+"""Taking flatnet off a host that has things of others on it."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flatnet_node.reset.request import Request
+from flatnet_node.reset.run import reset
+from node_state_host import FakeHost, Killed, Ran, StateError, apply, tree, unit_text
+
+CONFLIST = {
+    "cniVersion": "1.0.0",
+    "name": "flatnet",
+    "plugins": [
+        {"type": "bridge", "bridge": "cbr0"},
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+    ],
+}
+PORTS = [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]
+SAVED = """\
+*nat
+:PREROUTING ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:OTHERS - [0:0]
+:FLANNEL-OF-OTHERS - [0:0]
+:KUBE-SERVICES - [0:0]
+:CNI-HOSTPORT-DNAT - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A POSTROUTING -m comment --comment "of others" -j OTHERS
+-A OTHERS -j RETURN
+-A KUBE-SERVICES -d 10.32.0.1/32 -j RETURN
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+-A INPUT -s 192.0.2.0/24 -j ACCEPT
+COMMIT
+"""
+REMOVED = """\
+*nat
+:KUBE-SERVICES - [0:0]
+:CNI-HOSTPORT-DNAT - [0:0]
+-D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-D PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-X KUBE-SERVICES
+-X CNI-HOSTPORT-DNAT
+COMMIT
+"""
+
+
+class ClusterHost(FakeHost):
+    """A host that runs a cluster, with models of the programs that a reset calls besides."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.saved = SAVED
+        self.refused: set[str] = set()
+        self.inputs: dict[str, str] = {}
+
+    def run(self, arguments: list[str], text: str | None = None, changes: bool = True) -> Ran:
+        """Answer for the programs of a cluster."""
+        line, name = " ".join(arguments), arguments[0].rsplit("/", 1)[-1]
+        answer = {
+            "env": lambda _: "",
+            "ctr": self._ctr,
+            "kube-proxy": lambda _: "",
+            "iptables-save": lambda _: self.saved,
+            "iptables-restore": self._forget_chains,
+            "ip netns": self._leave_namespace,
+            "ip link": self._lose_interface,
+            "umount": self._unmount,
+        }.get(" ".join([name, *arguments[1:2]]) if name == "ip" else name)
+        if answer is None:
+            return super().run(arguments, text, changes)
+        if changes:
+            self.step(line)
+        self.commands.append(arguments)
+        self.inputs[line] = text or ""
+        if any(word in line for word in self.refused):
+            return Ran(1, "", f"{name}: refused")
+        return Ran(0, answer(arguments), "")
+
+    def _ctr(self, arguments: list[str]) -> str:
+        if arguments[2:4] == ["tasks", "delete"]:
+            # One at a time: those of one pod get in each other's way.
+            (self.root / TASKS / arguments[5]).rmdir()
+        return "c1\n" if "list" in arguments else ""
+
+    def _forget_chains(self, _: list[str]) -> str:
+        self.saved = "*filter\nCOMMIT\n"
+        return ""
+
+    def _leave_namespace(self, arguments: list[str]) -> str:
+        (self.root / "run/netns" / arguments[-1]).unlink()
+        return ""
+
+    def _lose_interface(self, arguments: list[str]) -> str:
+        (self.root / "sys/class/net" / arguments[-1]).rmdir()
+        return ""
+
+    def _unmount(self, arguments: list[str]) -> str:
+        mounts = (self.root / "proc/self/mounts").read_text().splitlines()
+        self.put("proc/self/mounts", "\n".join(m for m in mounts if m.split()[1] != arguments[1]))
+        return ""
+
+
+TASKS = "run/containerd/io.containerd.runtime.v2.task/k8s.io"
+REQUEST = Request(
+    owners=["kube_node", "kube_proxy", "cni_*", "container_runtime", "node_programs"],
+    data={"kube_node": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*", "/var/lib/cni/", "/opt/cni/"]},
+    chains={"kube_node": ["KUBE-"], "cni_flannel": ["FLANNEL-"]},
+    interfaces=["cbr0", "flannel.1"],
+    programs_directory="/usr/local/bin",
+    cni_programs_directory="/opt/cni/bin",
+)
+
+
+@pytest.fixture(name="host")
+def make_host(tmp_path: Path) -> ClusterHost:
+    """Return a host on which others had things before flatnet came."""
+    host = ClusterHost(tmp_path / "host")
+    host.put("etc/cni/net.d/99-others.conf", "{}")
+    host.put("var/lib/cni/results/others-c9-eth0", json.dumps({"networkName": "others"}))
+    (host.root / "var/lib/cni/networks/others").mkdir(parents=True)
+    host.put("proc/self/mounts", "/dev/vda / ext4 rw 0 0")
+    for directory in ("opt", "run/netns", "sys/class/net"):
+        (host.root / directory).mkdir(parents=True)
+    return host
+
+
+@pytest.fixture(name="before")
+def join_cluster(host: ClusterHost) -> dict[str, bytes]:
+    """Return what was on the host before it became a node with one pod."""
+    before = tree(host.root)
+    program = {"path": "/usr/local/bin/kube-proxy", "content": "program", "mode": "0755"}
+    apply(host, name="node_programs", files=[program])
+    apply(host, name="container_runtime", units=[{"name": "containerd.service", "content": unit_text()}])
+    apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
+    apply(host, name="kube_proxy", files=[{"path": "/etc/kubernetes/kube-proxy.json", "content": "{}"}])
+    apply(host, name="cni_kubenet", files=[{"path": "/etc/cni/net.d/10-flatnet.conflist", "content": "{}"}])
+    noted = {
+        "networkName": "flatnet",
+        "containerId": "c1",
+        "ifName": "eth0",
+        "netns": "/var/run/netns/cni-1",
+        "config": base64.b64encode(json.dumps(CONFLIST).encode()).decode(),
+        "capabilityArgs": {"portMappings": PORTS},
+        "result": {"ips": []},
+    }
+    host.put("var/lib/cni/results/flatnet-c1-eth0", json.dumps(noted))
+    host.put("run/netns/cni-1", "")
+    (host.root / "opt/cni").mkdir()
+    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
+    for container in ("c1", "c2"):
+        (host.root / TASKS / container).mkdir(parents=True)
+    (host.root / "sys/class/net/cbr0").mkdir()
+    host.put(
+        "proc/self/mounts", "/dev/vda / ext4 rw 0 0\ntmpfs /var/lib/kubelet/pods/p1/volumes tmpfs rw 0 0"
+    )
+    host.commands.clear()
+    return before
+
+
+def without_containerd(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out containerd's own directories, which the model of it does not remove."""
+    return {path: content for path, content in found.items() if not path.startswith("/run/containerd")}
+
+
+def test_what_came_goes_and_what_was_there_stays(host: ClusterHost, before: dict[str, bytes]) -> None:
+    outcome = reset(host, REQUEST)
+    after = without_containerd(tree(host.root))
+    after.pop("/run")
+    before.pop("/run")
+    assert after == before
+    assert not (host.root / "var/lib/flatnet").exists()
+    kinds = [change["kind"] for change in outcome["changes"]]
+    assert {"unit", "container", "pod network", "network namespace", "chain", "interface", "data"} <= set(
+        kinds
+    )
+    assert reset(host, REQUEST)["changed"] is False
+
+
+def test_pods_are_detached_by_their_plugins_before_their_containers_end(
+    host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    del before
+    reset(host, REQUEST)
+    lines = [" ".join(command) for command in host.commands]
+    calls = [line for line in lines if line.startswith("env ")]
+    environment = "CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_NETNS=/var/run/netns/cni-1 CNI_IFNAME=eth0"
+    assert calls == [
+        f"env {environment} CNI_PATH=/opt/cni/bin /opt/cni/bin/{plugin}" for plugin in ("portmap", "bridge")
+    ]
+    portmap: dict[str, Any] = json.loads(host.inputs[calls[0]])
+    assert (portmap["name"], portmap["runtimeConfig"]) == ("flatnet", {"portMappings": PORTS})
+    assert "runtimeConfig" not in json.loads(host.inputs[calls[1]])
+    order = [
+        "systemctl stop kubelet.service",
+        calls[1],
+        "/usr/local/bin/ctr --namespace=k8s.io tasks delete --force c1 c2",
+        "/usr/local/bin/ctr --namespace=k8s.io tasks delete --force c2",
+        "/usr/local/bin/kube-proxy --cleanup",
+        "ip link delete dev cbr0",
+        "umount /var/lib/kubelet/pods/p1/volumes",
+    ]
+    places = [next(at for at, line in enumerate(lines) if line.startswith(first)) for first in order]
+    assert places == sorted(places)
+
+
+def test_chains_go_with_the_rules_that_lead_into_them_and_no_others(
+    host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    del before
+    reset(host, REQUEST)
+    assert host.inputs["iptables-restore --noflush --wait"] == REMOVED
+
+
+def test_the_chains_of_portmap_stay_while_a_pod_of_others_has_a_port(
+    host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    del before
+    host.saved = SAVED.replace(":KUBE-SERVICES", ":CNI-DN-0123456789 - [0:0]\n:KUBE-SERVICES")
+    reset(host, REQUEST)
+    assert "CNI-" not in host.inputs["iptables-restore --noflush --wait"]
+
+
+def test_check_mode_tells_and_touches_nothing(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    found = tree(host.root)
+    host.steps.clear()
+    predicted = reset(host, REQUEST, check=True)
+    assert (tree(host.root), host.steps) == (found, [])
+    told = [(change["kind"], change["item"]) for change in predicted["changes"]]
+    assert told == [(change["kind"], change["item"]) for change in reset(host, REQUEST)["changes"]]
+
+
+def test_a_bridge_with_a_port_of_others_stays_and_is_named(
+    host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    del before
+    (host.root / "sys/class/net/cbr0/brif/tap0").mkdir(parents=True)
+    with pytest.raises(StateError, match=r"interface cbr0 has ports of others, tap0: take them out of it"):
+        reset(host, REQUEST)
+    (host.root / "sys/class/net/cbr0/brif/tap0").rmdir()
+    (host.root / "sys/class/net/cbr0/brif").rmdir()
+    again = reset(host, REQUEST)
+    assert [(change["kind"], change["item"]) for change in again["changes"]] == [("interface", "cbr0")]
+
+
+def test_containers_that_do_not_end_are_named(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    host.refused.add("tasks delete")
+    with pytest.raises(StateError, match=r"running containers c1, c2: ctr: refused"):
+        reset(host, REQUEST)
+
+
+def test_nothing_below_a_mount_that_is_in_use_is_removed(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    host.refused.add("umount")
+    with pytest.raises(StateError, match=r"/var/lib/kubelet/pods/p1/volumes cannot be unmounted"):
+        reset(host, REQUEST)
+    assert (host.root / "var/lib/kubelet/pods/p1/volumes/token").read_text() == "secret"
+    host.refused.clear()
+    reset(host, REQUEST)
+    assert not (host.root / "var/lib/kubelet").exists()
+
+
+def test_a_place_that_is_a_mount_itself_is_emptied(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    host.put("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n/dev/vdb /var/lib/kubelet ext4 rw 0 0")
+    reset(host, REQUEST)
+    assert list((host.root / "var/lib/kubelet").iterdir()) == []
+
+
+def test_what_was_applied_under_another_name_stays(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    apply(host, name="time", files=[{"path": "/etc/chrony.conf", "content": "server 192.0.2.1\n"}])
+    reset(host, REQUEST)
+    assert (host.root / "etc/chrony.conf").read_text() == "server 192.0.2.1\n"
+    assert (host.root / "var/lib/flatnet/state/time.json").exists()
+
+
+@pytest.mark.parametrize("moment", range(1, 60))
+def test_after_a_kill_at_any_moment_the_next_reset_arrives(
+    moment: int, host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    host.steps.clear()
+    host.kill_at = moment
+    try:
+        reset(host, REQUEST)
+    except Killed:
+        host.kill_at = None
+        reset(host, REQUEST)
+    after = without_containerd(tree(host.root))
+    after.pop("/run")
+    before.pop("/run")
+    assert after == before
+    assert not (host.root / "var/lib/flatnet").exists()
