@@ -113,6 +113,20 @@ def _follow_on(finding: Finding, clues: Clues) -> Diagnosis | None:
     return next((clues.roots[node] for node in ends(finding) if node in clues.roots), None)
 
 
+def _server_failure(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name what DNS answers when it has nothing to answer from (RFC 1035, section 4.1.1, RCODE 2).
+
+    CoreDNS does so until it has read Services from the API server. Its pods may be on any node, so what
+    is below may have failed elsewhere than at the one who asks.
+    """
+    if finding["class"] != "dns_service" or finding["observed"] != "SERVFAIL":
+        return None
+    return next(iter(clues.roots.values()), None) or (
+        "DNS answers SERVFAIL: CoreDNS has not heard from the API server",
+        "the log of the CoreDNS pods; the nodes that they are on",
+    )
+
+
 def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name the part that makes this class of promises come true, where nothing else explains the failure."""
     del clues
@@ -161,6 +175,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     hairpin_mode,
     not_translated,
     _follow_on,
+    _server_failure,
     bridge_bypass,
     _by_class,
 )

@@ -293,6 +293,26 @@ def test_names_that_resolve_wrongly_are_told_from_a_dns_that_is_silent() -> None
     assert _causes(_run(symptom)) == {f"names resolve wrongly on node-{index}" for index in range(3)}
 
 
+def _server_failure(check: Check) -> Json | None:
+    mine = check["class"] == "dns_service" and check["source"]["node"] == "node-2"
+    return wrong(check, observed="SERVFAIL") if mine else None
+
+
+def test_a_dns_that_has_not_heard_from_the_api_server_is_named() -> None:
+    assert _causes(_run(_server_failure)) == {
+        "DNS answers SERVFAIL: CoreDNS has not heard from the API server"
+    }
+
+
+def test_a_dns_that_fails_is_laid_to_what_its_pods_do_not_reach() -> None:
+    def symptom(check: Check) -> Json | None:
+        return _server_failure(check) or _cut_off("node-1")(check)
+
+    assert _causes(_run(symptom)) == {
+        "pods of node-1 are cut off from the other nodes, which do reach node-1 itself"
+    }
+
+
 def test_udp_alone_is_named() -> None:
     def symptom(check: Check) -> Json | None:
         mine = check["protocol"] == "udp" and check["class"] == "pod_to_pod_other_node"
