@@ -6,7 +6,7 @@ from typing import Any
 
 from flatnet.plan.addresses import WIDTH, Family, network_columns
 from flatnet.plan.allocations import Allocations, Entry
-from flatnet.plan.contract import PLANNER_KEYS, Contract
+from flatnet.plan.contract import UNREPEATED_KEYS, Contract
 from flatnet.plan.derive import apiserver_sans
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.hosts import Host
@@ -58,7 +58,7 @@ def assemble(
         "node_prefixes": list(resolved.node_prefixes.values()),
         "first_service_addresses": [network.nth_address(1) for network in resolved.services],
         "node_port_range": settings.node_port_range,
-        "backend": copy.deepcopy({k: v for k, v in contract.data.items() if k not in PLANNER_KEYS}),
+        "backend": copy.deepcopy({k: v for k, v in contract.data.items() if k not in UNREPEATED_KEYS}),
         "kube_proxy_mode": settings.kube_proxy_mode,
         "apiserver_sans": wanted_sans(settings, hosts, resolved),
         "nodes": nodes_part(hosts, resolved, entries),

@@ -31,9 +31,11 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "several_pod_cidrs": (bool, False),
     "kube_proxy_modes": (list, ["iptables", "ipvs", "nftables"]),
     "interfaces": (list, []),
+    "data_paths": (list, []),
+    "chain_prefixes": (list, []),
 }
-# Keys that only the planner reads; the plan does not repeat them.
-PLANNER_KEYS = frozenset({"several_pod_cidrs", "kube_proxy_modes"})
+# Keys that the planner and the reset read from the contract itself; the plan does not repeat them.
+UNREPEATED_KEYS = frozenset({"several_pod_cidrs", "kube_proxy_modes", "data_paths", "chain_prefixes"})
 _CHOICES = {
     "ipam": ("plan", "backend"),
     "masquerade": ("flatnet", "backend"),

@@ -18,7 +18,7 @@ from plan_report_cases import PLANS
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Host, Settings, load_contract, plan_network
-from flatnet.plan.contract import _OPTIONAL, _REQUIRED, PLANNER_KEYS
+from flatnet.plan.contract import _OPTIONAL, _REQUIRED, UNREPEATED_KEYS
 from flatnet.plan_report import SCHEMA_PATH, SCHEMA_VERSION, document_text, parse_document, plan_document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,7 +173,7 @@ def test_every_input_of_the_planner_is_set_in_some_example(kind: type) -> None:
 
 
 def test_every_key_of_a_contract_is_described_or_the_planners_own() -> None:
-    keys = {*_REQUIRED, *_OPTIONAL} - PLANNER_KEYS
+    keys = {*_REQUIRED, *_OPTIONAL} - UNREPEATED_KEYS
     assert set(SCHEMA["$defs"]["backend"]["properties"]) == keys
 
 
