@@ -1,4 +1,4 @@
-"""Command line: `python -m flatnet.container_hosts {image,create,destroy,list}`."""
+"""Command line: `python -m flatnet.container_hosts {image,create,restart,destroy,list}`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.image import ensure_image
 from flatnet.container_hosts.podman import containers
-from flatnet.container_hosts.spec import check_prefix, make_cluster, read_inventory
+from flatnet.container_hosts.spec import Cluster, check_prefix, make_cluster, read_inventory
 from flatnet.errors import FlatnetError
 
 
@@ -30,19 +30,28 @@ def _image(_: argparse.Namespace) -> int:
     return 0
 
 
-def _create(options: argparse.Namespace) -> int:
+def _cluster(options: argparse.Namespace) -> Cluster:
     if options.inventory:
-        cluster = read_inventory(options.inventory)
-    else:
-        members: dict[str, list[str]] = {}
-        for entry in options.host:
-            name, _, addresses = entry.partition("=")
-            members[name] = addresses.split(",")
-        cluster = make_cluster(options.prefix, options.subnet, members)
+        return read_inventory(options.inventory)
+    members: dict[str, list[str]] = {}
+    for entry in options.host:
+        name, _, addresses = entry.partition("=")
+        members[name] = addresses.split(",")
+    return make_cluster(options.prefix, options.subnet, members)
+
+
+def _create(options: argparse.Namespace) -> int:
+    cluster = _cluster(options)
     outcomes = hosts.create(cluster, _say)
     changed = sum(outcome != "unchanged" for outcome in outcomes.values())
     _say(f"{len(outcomes)} hosts ready, {changed} changed")
     _say(f"log in: ssh -F {state.state_directory(cluster.prefix) / 'ssh_config'} {cluster.hosts[0].name}")
+    return 0
+
+
+def _restart(options: argparse.Namespace) -> int:
+    outcomes = hosts.restart(_cluster(options), _say)
+    _say(f"{len(outcomes)} hosts restarted")
     return 0
 
 
@@ -80,12 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     image.set_defaults(command=_image)
     create = commands.add_parser("create", help="make hosts answer over SSH; changes nothing where they do")
     create.set_defaults(command=_create)
-    create.add_argument(
-        "--inventory", "-i", type=Path, action="append", help="hosts of group k8s_cluster there"
-    )
-    create.add_argument("--prefix", default="flatnet", help="without an inventory: name of the cluster")
-    create.add_argument("--subnet", action="append", default=[], help="network of the hosts, once per family")
-    create.add_argument("--host", action="append", default=[], metavar="NAME=ADDRESS[,ADDRESS]")
+    restart = commands.add_parser("restart", help="cut the power of hosts and start them again")
+    restart.set_defaults(command=_restart)
+    for command in (create, restart):
+        command.add_argument(
+            "--inventory", "-i", type=Path, action="append", help="hosts of group k8s_cluster there"
+        )
+        command.add_argument("--prefix", default="flatnet", help="without an inventory: name of the cluster")
+        command.add_argument(
+            "--subnet", action="append", default=[], help="network of the hosts, once per family"
+        )
+        command.add_argument("--host", action="append", default=[], metavar="NAME=ADDRESS[,ADDRESS]")
     destroy = commands.add_parser("destroy", help="remove hosts, their network and their keys")
     destroy.set_defaults(command=_destroy)
     destroy.add_argument("prefix", nargs="*", help="name of a cluster")

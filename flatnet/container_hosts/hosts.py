@@ -70,6 +70,27 @@ def create(cluster: Cluster, say: Say) -> dict[str, str]:
     return dict(zip([host.name for host in cluster.hosts], outcomes, strict=True))
 
 
+def restart(cluster: Cluster, say: Say) -> dict[str, str]:
+    """Cut the power of every host and start them all again; return host name -> started.
+
+    What a host keeps is its disk: its processes end without a word, and its network namespace, which would
+    outlive the container with all links, routes and packet filters, is made anew.
+    Raises FlatnetError when a host does not exist, and whatever `create` raises.
+    """
+    require_root()
+    with state.only_one(cluster.prefix):
+        present = {container.host for container in containers(cluster.prefix)}
+        absent = [host.name for host in cluster.hosts if host.name not in present]
+        if absent:
+            raise FlatnetError(
+                f"{cluster.prefix} has no host {', '.join(absent)} to restart; create them first"
+            )
+        podman(["stop", "--time=0", *(cluster.container(host) for host in cluster.hosts)])
+        for host in cluster.hosts:
+            underlay.remove_host(cluster, host)
+    return create(cluster, say)
+
+
 def destroy(prefix: str) -> bool:
     """Remove the cluster `prefix`, all of it and nothing else; return whether there was anything."""
     require_root()

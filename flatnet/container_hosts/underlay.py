@@ -110,6 +110,12 @@ def ensure_host(cluster: Cluster, host: Host) -> bool:
     return True
 
 
+def remove_host(cluster: Cluster, host: Host) -> None:
+    """Remove the namespace of `host`, with everything that it held, and its port, unless it has none."""
+    if (NAMESPACES / cluster.container(host)).exists():
+        run(["ip", "netns", "delete", cluster.container(host)])
+
+
 def interface_addresses(interface: str, inside: str | None = None) -> list[str] | None:
     """Return the addresses of `interface` as `address/length`, None when there is no such interface."""
     where = ["-netns", inside] if inside else []

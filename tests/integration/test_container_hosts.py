@@ -155,6 +155,17 @@ def test_a_host_that_lost_its_network_gets_it_back(two_hosts: Hosts) -> None:
     two_hosts.on("a", "ping -c 1 -W 2 10.211.3.12")
 
 
+def test_hosts_keep_their_disk_over_a_restart_and_nothing_else(two_hosts: Hosts) -> None:
+    for host in ("a", "b"):
+        two_hosts.on(host, "touch /var/lib/kept /run/lost; ip route add 198.51.100.0/24 dev eth0")
+    found = hosts.restart(two_hosts.cluster, lambda _: None)
+    assert found == {"a": "started", "b": "started"}
+    for host in ("a", "b"):
+        assert two_hosts.on(host, "ls /var/lib/kept; test ! -e /run/lost") == "/var/lib/kept"
+        assert two_hosts.on(host, "ip route show 198.51.100.0/24") == ""
+    two_hosts.on("a", "ping -c 1 -W 2 10.211.3.12")
+
+
 def test_nothing_is_left_of_destroyed_hosts_and_a_second_time_is_no_error(two_hosts: Hosts) -> None:
     volumes = {
         mount["Name"]
