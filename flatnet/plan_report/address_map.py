@@ -159,7 +159,7 @@ def _overview(entries: list[Range], family: str) -> str:
         space = network.first - before.network.last - 1 if before else 0
         if space > 0:
             parts.append(element("path", d=f"M{_BAR / 2:.1f} {y + 3:.1f}V{y + 21:.1f}", class_="gap"))
-            parts.append(text(_BAR + 14, y + 16, f"{amount(space)} addresses between", "note"))
+            parts.append(text(_BAR + 14, y + 16, f"{counted(space, 'address', 'addresses')} between", "note"))
             y += 24
         height = 50 + 44 * (WIDTH[network.family] - network.prefix) / WIDTH[network.family]
         last = network.nth_address(network.size - 1)

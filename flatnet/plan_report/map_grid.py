@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flatnet.plan.addresses import WIDTH, Network, address_text
 from flatnet.plan_report.ranges import Mark, covering
 from flatnet.plan_report.svg import element, picture, shortened, text, title
-from flatnet.plan_report.words import amount, listed
+from flatnet.plan_report.words import amount, counted, listed
 
 _MOST_CELLS = 1024
 _LEAST_CELLS = 8
@@ -175,7 +175,7 @@ def _strip(grid: Grid, marks: Sequence[Mark], label: str, kind: str) -> list[str
         ),
         element(
             "g",
-            title(f"{whole}: {amount(whole.size)} addresses, {label}"),
+            title(f"{whole}: {counted(whole.size, 'address', 'addresses')}, {label}"),
             element(
                 "rect", x=_GUTTER, y=0.5, width=_WIDTH - _GUTTER, height=_STRIP - 1, class_=f"ground g-{kind}"
             ),

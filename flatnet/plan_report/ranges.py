@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flatnet.plan.addresses import WIDTH, Family, Network, address_text, parse_address, parse_network
 from flatnet.plan_report.document import Document, family_of
-from flatnet.plan_report.words import amount, counted
+from flatnet.plan_report.words import counted
 
 # More groups of node addresses than these would be a list, not a map.
 _MOST_GROUPS = 4
@@ -223,7 +223,7 @@ def covering(family: Family, first: int, last: int, least: int = 1) -> Network:
 
 def size_words(network: Network) -> str:
     """Return how many addresses the network has, as words."""
-    return f"{amount(network.size)} addresses"
+    return counted(network.size, "address", "addresses")
 
 
 def _of(family: Family, texts: Iterable[str]) -> list[str]:

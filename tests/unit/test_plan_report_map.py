@@ -18,6 +18,7 @@ from flatnet.plan_report.ranges import (
     node_networks,
     overview,
     service_marks,
+    size_words,
     static_band,
 )
 from flatnet.plan_report.svg import element, shortened
@@ -56,6 +57,13 @@ def titles(markup: str) -> list[str]:
 )
 def test_an_amount_is_readable_at_every_size(count: int, words: str) -> None:
     assert amount(count) == words
+
+
+@pytest.mark.parametrize(
+    ("cidr", "words"), [("192.0.2.1/32", "1 address"), ("192.0.2.0/24", "256 addresses")]
+)
+def test_a_network_of_one_address_has_no_plural(cidr: str, words: str) -> None:
+    assert size_words(parse_network(cidr)) == words
 
 
 def test_one_and_many_have_their_own_words() -> None:
