@@ -82,6 +82,11 @@ class ClusterHost(FakeHost):
             return Ran(1, "", f"{name}: refused")
         return Ran(0, answer(arguments), "")
 
+    def end_process(self, process: str) -> None:
+        """Lose a process of the model."""
+        self.step(f"end process {process}")
+        (self.root / "proc" / process / "cmdline").unlink()
+
     def _ctr(self, arguments: list[str]) -> str:
         if arguments[2:4] == ["tasks", "delete"]:
             # One at a time: those of one pod get in each other's way.
@@ -280,6 +285,42 @@ def test_what_was_applied_under_another_name_stays(host: ClusterHost, before: di
     reset(host, REQUEST)
     assert (host.root / "etc/chrony.conf").read_text() == "server 192.0.2.1\n"
     assert (host.root / "var/lib/flatnet/state/time.json").exists()
+
+
+SHIM = "/usr/local/bin/containerd-shim-runc-v2"
+
+
+def put_process(host: ClusterHost, process: int, *arguments: str) -> Path:
+    """Let a process run on the host."""
+    return host.put(f"proc/{process}/cmdline", "\0".join([*arguments, ""]))
+
+
+def test_shims_that_outlive_their_containers_are_ended_and_others_are_not(
+    host: ClusterHost, before: dict[str, bytes]
+) -> None:
+    del before
+    ours = put_process(host, 3132, SHIM, "-namespace", "k8s.io", "-id", "c1")
+    others = [
+        put_process(host, 3133, SHIM, "-namespace", "moby", "-id", "c1"),
+        put_process(host, 3134, "/opt/others/containerd-shim-runc-v2", "-namespace", "k8s.io", "-id", "c1"),
+        put_process(host, 3135, "tail", "-f", SHIM),
+    ]
+    host.put("proc/3136/cmdline", "")
+    outcome = reset(host, REQUEST)
+    assert not ours.exists()
+    assert all(process.exists() for process in others)
+    assert {"kind": "process", "item": "3132 containerd-shim-runc-v2", "action": "remove"} in outcome[
+        "changes"
+    ]
+
+
+def test_a_shim_whose_container_still_runs_stays(host: ClusterHost, before: dict[str, bytes]) -> None:
+    del before
+    ours = put_process(host, 3132, SHIM, "-namespace", "k8s.io", "-id", "c1")
+    host.refused.add("tasks delete")
+    with pytest.raises(StateError):
+        reset(host, REQUEST)
+    assert ours.exists()
 
 
 @pytest.mark.parametrize("moment", range(1, 60))

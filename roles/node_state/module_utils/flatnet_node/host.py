@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 CHUNK = 1 << 20
@@ -234,3 +236,9 @@ class Host:
         self.step(f"set {path}")
         with open(self.at(path), "w", encoding="ascii") as file:
             file.write(value + "\n")
+
+    def end_process(self, process: str) -> None:
+        """End a process at once; one that has ended by itself is fine."""
+        self.step(f"end process {process}")
+        with suppress(ProcessLookupError):
+            os.kill(int(process), signal.SIGKILL)

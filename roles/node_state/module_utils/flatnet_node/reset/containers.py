@@ -16,6 +16,7 @@ NETWORK = "flatnet"
 NAMESPACES = "/run/netns"
 # Where containerd keeps one directory for each container that runs; none, and it need not be asked.
 TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+_SHIM = "containerd-shim-runc-v2"
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 0.5
 
@@ -38,6 +39,22 @@ def remove_containers(host: Host, request: Request, outcome: Outcome, check: boo
             outcome.changes.append(Change("network namespace", name))
             if not check:
                 _report(host.run(["ip", "netns", "delete", name]), f"network namespace {name}", outcome)
+
+
+def end_shims(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
+    """End the shims of Kubernetes' containers that have outlived containers and containerd.
+
+    A shim ends when containerd tells it to. Containerd deletes the task of a pod that has ended, as we do.
+    When the two meet, it takes the shim for dead and says nothing to it any more.
+    """
+    if check or host.names_in(TASKS):
+        return
+    for process in (name for name in host.names_in("/proc") if name.isdecimal()):
+        # A process that ends meanwhile has none.
+        arguments = (host.text(f"/proc/{process}/cmdline") or "").split("\0")
+        if arguments[0] == f"{request.programs_directory}/{_SHIM}" and "k8s.io" in arguments:
+            outcome.changes.append(Change("process", f"{process} {_SHIM}"))
+            host.end_process(process)
 
 
 def _attachment(host: Host, path: str) -> dict[str, Any] | None:

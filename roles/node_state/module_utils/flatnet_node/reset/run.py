@@ -12,7 +12,7 @@ from ..host import Host, StateError
 from ..paths import STAGING
 from ..record import HOME, RECORDS
 from ..wanted import Wanted
-from .containers import remove_containers
+from .containers import end_shims, remove_containers
 from .firewall import remove_chains, remove_tables, stop_proxy
 from .leftovers import remove_data, remove_interfaces
 from .request import Change, Outcome, Request
@@ -47,6 +47,8 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     remove_tables(host, outcome, check)
     remove_interfaces(host, request.interfaces, outcome, check)
     _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
+    if "container_runtime" in owners:
+        end_shims(host, request, outcome, check)
     remove_data(host, [path for owner in owners for path in request.data.get(owner, ())], outcome, check)
     if outcome.problems:
         problems = "\n".join(f"  {problem}" for problem in outcome.problems)
