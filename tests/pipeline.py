@@ -27,6 +27,12 @@ _MOLECULE_STEP = re.compile(r"(\S+) ➜ (\S+): Executing")
 # What pytest prints below "slowest durations": `1.25s call     tests/unit/test_x.py::test_y`.
 _PYTEST_STEP = re.compile(r"^(\d+\.\d+)s (?:call|setup|teardown) +(\S.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# A task of Ansible, and how it ends when it fails; a test of pytest, in its summary.
+_TASK = re.compile(r"^(?:TASK|PLAY|HANDLER|RUNNING HANDLER) ")
+_TASK_FAILED = re.compile(r"^(?:fatal: \[|failed: \[|\[ERROR\]: )")
+_TEST_FAILED = re.compile(r"^(?:FAILED|ERROR) \S+")
+_CAUSE_LINES = 16
+_CAUSE_WIDTH = 240
 
 
 class TierFailedError(Exception):
@@ -74,11 +80,40 @@ class StepReader:
         self._begun = None
 
 
+@dataclass
+class CauseReader:
+    """Keeps what a tier printed about its failure: often thousands of lines above where the output ends."""
+
+    lines: list[str] = field(default_factory=list)
+    _heading: str = ""
+    _failing: bool = False
+
+    def read(self, line: str) -> None:
+        """Take note of `line` if it tells about a failure; of tasks, the last one that failed counts."""
+        text = _COLOUR.sub("", line).rstrip()
+        if _TASK.match(text):
+            self._heading, self._failing = text.rstrip(" *"), False
+        elif _TASK_FAILED.match(text) and not self._failing:
+            self.lines, self._failing = [self._heading, text], True
+        elif self._failing or _TEST_FAILED.match(text):
+            self.lines.append(text)
+
+    def show(self, stream: TextIO) -> None:
+        """Write the first lines, cut to a width that still fits beside a timestamp."""
+        if self.lines:
+            stream.write("\nwhere it failed\n")
+        for line in self.lines[:_CAUSE_LINES]:
+            stream.write(line if len(line) <= _CAUSE_WIDTH else line[:_CAUSE_WIDTH] + " ...")
+            stream.write("\n")
+        stream.flush()
+
+
 class Pipeline:
     """Runs tiers one after the other and a build beside them."""
 
     def __init__(self) -> None:
         self.times = Times()
+        self.cause = CauseReader()
         self._build: subprocess.Popen[bytes] | None = None
         self._log = REPORTS / "programs.log"
 
@@ -90,6 +125,7 @@ class Pipeline:
         sys.stdout.flush()
         began = time.monotonic()
         reader = StepReader(self.times)
+        self.cause = CauseReader()
         process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
@@ -103,6 +139,7 @@ class Pipeline:
         try:
             for line in process.stdout or ():
                 reader.read(line, time.monotonic())
+                self.cause.read(line)
                 sys.stdout.write(line)
                 sys.stdout.flush()
         finally:
@@ -220,6 +257,8 @@ def main() -> int:
     finally:
         pipeline.stop()
     pipeline.times.show(sys.stdout)
+    if status == 1:
+        pipeline.cause.show(sys.stdout)
     sys.stdout.write(f"\n{outcome}\n")
     return status
 

@@ -68,3 +68,46 @@ def test_a_tier_that_fails_ends_the_run_with_its_name(
         runner.run("lint", ["sh", "-c", "echo seen; exit 3"])
     assert capfd.readouterr().out == "\n=== lint\nseen\n"
     assert [name for name, _ in runner.times.tiers] == ["lint"]
+
+
+FAILED_TASK = """\
+TASK [Wait] ********************************************************************
+fatal: [node-1]: FAILED! =>
+    msg: an attempt that is rescued
+TASK [Hold the host against what it was] ***************************************
+ok: [node-2]
+\x1b[0;31m[ERROR]: Task failed: left behind: process shim\x1b[0m
+fatal: [node-1]: FAILED! =>
+    stdout: 0123456789
+TASK [Remove the hosts] ********************************************************
+changed: [localhost]
+"""
+
+
+def test_where_it_failed_is_said_in_few_short_lines(pipeline: ModuleType) -> None:
+    cause = pipeline.CauseReader()
+    for line in FAILED_TASK.replace("0123456789", "0123456789" * 100).splitlines():
+        cause.read(line + "\n")
+    shown = io.StringIO()
+    cause.show(shown)
+    assert shown.getvalue().splitlines() == [
+        "",
+        "where it failed",
+        "TASK [Hold the host against what it was]",
+        "[ERROR]: Task failed: left behind: process shim",
+        "fatal: [node-1]: FAILED! =>",
+        ("    stdout: " + "0123456789" * 100)[:240] + " ...",
+    ]
+
+
+def test_tests_that_failed_are_named_and_a_run_without_failures_says_nothing(pipeline: ModuleType) -> None:
+    cause, shown = pipeline.CauseReader(), io.StringIO()
+    cause.read("TASK [Converge] ****\n")
+    cause.read("ok: [node-1]\n")
+    cause.show(shown)
+    assert shown.getvalue() == ""
+    for number in range(20):
+        cause.read(f"FAILED tests/unit/test_x.py::test_{number} - assert 1 == 2\n")
+    cause.show(shown)
+    assert shown.getvalue().splitlines()[2] == "FAILED tests/unit/test_x.py::test_0 - assert 1 == 2"
+    assert len(shown.getvalue().splitlines()) == 18
