@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,8 @@ class Site:
         done = subprocess.run(
             [playbook, "-i", self.folder / "hosts.yml", "playbooks/plan_network.yml", *adopting],
             cwd=ROOT,
+            # In one line, so that the message can be taken from it whole.
+            env=os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
             capture_output=True,
             text=True,
             check=False,

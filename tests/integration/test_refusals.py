@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,8 @@ def provision(folder: Path, settings: dict[str, Any] | None = None, **variables:
             json.dumps(settings or {}),
         ],
         cwd=ROOT,
+        # In one line, so that the message can be taken from it whole.
+        env=os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         capture_output=True,
         text=True,
         check=False,
