@@ -33,7 +33,7 @@ class _Answers(BaseHTTPRequestHandler):
             type(self).failures += 1
             status, body = (503, "not yet") if type(self).failures < 3 else (200, "ready")
         elif path == "/slow":
-            time.sleep(1.5)
+            time.sleep(10)
         elif path == "/dial":
             status, body = self._dial({key: values[0] for key, values in query.items()})
         self.send_response(status)
@@ -55,7 +55,7 @@ class _Answers(BaseHTTPRequestHandler):
         if query["host"] == "missing":
             return 400, "host and/or port param are invalid. lookup missing on 10.32.0.10:53: no such host\n"
         if query["host"] == "10.200.5.10":
-            time.sleep(1.5)
+            time.sleep(10)
         return 200, answers.get(query["host"], "{}")
 
 
@@ -155,7 +155,7 @@ def test_an_answer_that_takes_too_long_is_given_up(port: int) -> None:
     started = time.monotonic()
     result = _make(_http(port, "slow"), ["x"], "text", seconds=0)
     assert (result["error"], result["tries"]) == ("timeout", 1)
-    assert time.monotonic() - started < 1.4
+    assert time.monotonic() - started < 9
 
 
 def test_many_failing_checks_cost_no_more_than_one(port: int) -> None:
@@ -168,7 +168,8 @@ def test_many_failing_checks_cost_no_more_than_one(port: int) -> None:
     started = time.monotonic()
     results = checks.run([{**check, "id": str(number)} for number in range(40)], deadline_seconds=0.5)
     assert [result["id"] for result in results] == [str(number) for number in range(40)]
-    assert time.monotonic() - started < 2
+    # One after the other they would take 20 s.
+    assert time.monotonic() - started < 10
 
 
 def test_after_the_total_time_every_check_still_gets_one_attempt(port: int) -> None:
