@@ -1,5 +1,6 @@
 """The action plugin: how many calls it makes, what it transfers, and what it never says."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,8 @@ class Connection:
         self.broken = False
         self._shell = SimpleNamespace(tmpdir=None)
         self.become: object = None
+        self.transport = "rope"
+        self.has_pipelining = True
 
     def get_option(self, name: str) -> str:
         assert name == "remote_user"
@@ -37,15 +40,18 @@ class Connection:
 
 
 class Rig:
-    """An action whose module runs on a host in a directory."""
+    """An action whose calls are answered by a host in a directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.host = FakeHost(root)
         self.connection = Connection(self.host)
-        self.arguments: list[dict[str, Any]] = []
-        module = load_plugin(PLUGIN)
-        remote = {"_execute_module": lambda _self, **arguments: self.module(**arguments)}
-        self.plugin = type("Action", (module.ActionModule,), remote)
+        self.sent: list[bytes] = []
+        self.requests: list[dict[str, Any]] = []
+        self.module = load_plugin(PLUGIN)
+        self.program = self.module.program
+        monkeypatch.setattr(self.module, "program", self.note)
+        remote = {"_low_level_execute_command": lambda _self, *given, **named: self.execute(*given, **named)}
+        self.plugin = type("Action", (self.module.ActionModule,), remote)
 
     def run(self, **arguments: object) -> dict[str, Any]:
         task = SimpleNamespace(
@@ -56,19 +62,23 @@ class Rig:
             action="node_state",
         )
         action: ActionBase = self.plugin(task, self.connection, SimpleNamespace(), None, None, None)
-        result: dict[str, Any] = action.run(task_vars={})
+        result: dict[str, Any] = action.run(task_vars={"ansible_python_interpreter": "/usr/bin/python3.9"})
         return result
 
-    silence: dict[str, Any] | None = None
+    ran: dict[str, Any] | None = None
 
-    def module(self, module_name: str, module_args: dict[str, Any], task_vars: object) -> dict[str, Any]:
-        del task_vars
-        assert module_name == "node_state"
-        self.arguments.append(module_args)
-        if self.silence is not None:
-            return self.silence
-        outcome = converge(self.host, decode(module_args["payload"]), check=self.in_check_mode)
-        return {**outcome, "invocation": {"module_args": module_args}}
+    def note(self, script: Path, package: Path, module: str, request: dict[str, Any]) -> bytes:
+        self.requests.append(request)
+        self.sent.append(self.program(script, package, module, request))
+        return self.sent[-1]
+
+    def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
+        assert (command, in_data) == ("exec /usr/bin/python3.9 -I -", self.sent[-1])
+        if self.ran is not None:
+            return self.ran
+        request = self.requests[-1]
+        outcome = converge(self.host, decode(request["payload"]), check=request["check"])
+        return {"rc": 0, "stdout": f"Welcome!\nflatnet-answer {json.dumps(outcome)}\n", "stderr": ""}
 
     in_check_mode = False
 
@@ -76,7 +86,7 @@ class Rig:
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setenv("FLATNET_CACHE", str(tmp_path / "cache"))
-    return Rig(tmp_path / "host")
+    return Rig(tmp_path / "host", monkeypatch)
 
 
 @pytest.fixture
@@ -90,7 +100,7 @@ def test_the_steady_state_costs_one_call(rig: Rig) -> None:
     state = {"files": [{"path": "/etc/f", "content": "x"}]}
     assert rig.run(**state)["changed"] is True
     assert rig.run(**state)["changed"] is False
-    assert len(rig.arguments) == 2
+    assert len(rig.requests) == 2
 
 
 def test_a_program_is_brought_once_and_then_never_again(rig: Rig, program: Path) -> None:
@@ -101,7 +111,7 @@ def test_a_program_is_brought_once_and_then_never_again(rig: Rig, program: Path)
     assert result["changed"] is True
     assert "missing" not in result
     assert rig.run(**state)["changed"] is False
-    assert (len(rig.connection.brought), len(rig.arguments)) == (1, 3)
+    assert (len(rig.connection.brought), len(rig.requests)) == (1, 3)
 
 
 def test_check_mode_brings_nothing_but_makes_sure_that_it_could(rig: Rig, program: Path) -> None:
@@ -138,28 +148,34 @@ def test_a_bad_entry_is_refused_before_any_call(rig: Rig) -> None:
     assert caught.value.message == (
         "node_state example: files[0] f: path 'f' is relative, but has to begin with /"
     )
-    assert rig.arguments == []
+    assert rig.requests == []
 
 
 def test_nothing_secret_is_in_the_call_in_clear_or_in_the_result(rig: Rig) -> None:
     result = rig.run(files=[{"path": "/etc/key", "content": "SECRET", "mode": "0600"}])
     assert "SECRET" not in str(result)
-    assert "SECRET" not in str(rig.arguments)
-    assert "invocation" not in result
+    assert b"SECRET" not in rig.sent[0]
 
 
 def test_who_brings_files_is_told_only_when_the_module_runs_as_somebody_else(rig: Rig) -> None:
     rig.run()
     rig.connection.become = object()
     rig.run()
-    assert [arguments["transfer_user"] for arguments in rig.arguments] == ["", "admin"]
+    assert [request["transfer_user"] for request in rig.requests] == ["", "admin"]
 
 
 def test_a_module_that_was_killed_is_explained_with_what_to_do(rig: Rig) -> None:
-    rig.silence = {"failed": True, "rc": 137, "module_stdout": "", "module_stderr": "Killed\n"}
+    rig.ran = {"rc": 137, "stdout": "", "stderr": "Killed\n"}
     with pytest.raises(AnsibleActionFail) as caught:
         rig.run()
     assert caught.value.message == (
         "the module ended on the host without an answer (status 137): Killed. "
         "What it was doing is recorded there: apply again, and that is completed"
     )
+
+
+def test_a_connection_that_cannot_hand_over_a_program_is_refused(rig: Rig) -> None:
+    rig.connection.has_pipelining = False
+    with pytest.raises(AnsibleActionFail) as caught:
+        rig.run()
+    assert caught.value.message == "the connection rope cannot hand a program to Python on the host; use ssh"

@@ -1,17 +1,23 @@
-"""The controller's half of node_state: validate, pack, call the module once, bring blobs only when asked."""
+"""The controller's half of node_state: validate, pack, call the host once, bring blobs only when asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from flatnet.errors import FlatnetError
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, explain_silence, require_sources
+from flatnet.state.remote import answer_in, command, program
 from flatnet.state.wire import Package, pack
 
+ROLE = Path(__file__).parents[1]
+SCRIPT = ROLE / "files" / "remote.py"
+PACKAGE = ROLE / "module_utils" / "flatnet_node"
 STAGING = "/var/lib/flatnet/staging"
 
 
@@ -39,14 +45,23 @@ class ActionModule(ActionBase):
         return {**result, **answer}
 
     def _call(self, package: Package, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(
-            module_name="node_state",
-            module_args={"payload": package.text, "transfer_user": self._transfer_user()},
-            task_vars=task_vars,
-        )
-        answer.pop("invocation", None)
-        if "module_stdout" in answer:
-            raise FlatnetError(explain_silence(answer.get("rc"), str(answer.get("module_stderr", ""))))
+        if not self._connection.has_pipelining:
+            raise FlatnetError(
+                f"the connection {self._connection.transport} cannot hand a program to Python on the host; "
+                "use ssh"
+            )
+        request = {
+            "payload": package.text,
+            "check": self._task.check_mode,
+            "diff": self._task.diff,
+            "transfer_user": self._transfer_user(),
+        }
+        interpreter = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
+        execute: Callable[..., dict[str, Any]] = self._low_level_execute_command
+        ran = execute(command(interpreter), in_data=program(SCRIPT, PACKAGE, "serve", request))
+        answer = answer_in(ran["stdout"])
+        if answer is None:
+            raise FlatnetError(explain_silence(ran["rc"], ran["stderr"]))
         return {"missing": [], **answer}
 
     def _transfer_user(self) -> str:

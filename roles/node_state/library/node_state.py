@@ -1,19 +1,5 @@
 #!/usr/bin/python
-"""The host's half of node_state: decodes the state and hands it to flatnet_node.
-
-The options documented here are those of a task. The action plugin of the same name validates them and packs
-them into this module's parameters.
-"""
-
-from __future__ import annotations
-
-import os
-import pwd
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flatnet_node.apply import converge
-from ansible.module_utils.flatnet_node.host import Host, StateError
-from ansible.module_utils.flatnet_node.wanted import decode
+"""What `ansible-doc` says of node_state. Its action plugin does the work, on the host flatnet_node."""
 
 DOCUMENTATION = r"""
 module: node_state
@@ -161,47 +147,3 @@ msg:
   returned: always
   type: str
 """
-
-
-def main() -> None:
-    """Run as a module."""
-    module = AnsibleModule(
-        argument_spec={
-            # no_log: the state carries private keys.
-            "payload": {"type": "str", "required": True, "no_log": True},
-            # Who brings blobs, when that is not the user who runs this.
-            "transfer_user": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        outcome = converge(
-            Host(),
-            decode(module.params["payload"]),
-            check=module.check_mode,
-            with_diff=module._diff,
-            staging_owner=_transfer_ids(module.params["transfer_user"]),
-        )
-    except StateError as error:
-        module.fail_json(msg=str(error))
-    if not module._diff:
-        outcome.pop("diff")
-    module.exit_json(**outcome)
-
-
-def _transfer_ids(user: str) -> tuple[int, int] | None:
-    """Return the numbers of the user who logs in; sudo tells them, even where only ssh knows the name."""
-    if not user:
-        return None
-    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if uid.isdigit() and gid.isdigit():
-        return int(uid), int(gid)
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return None
-    return entry.pw_uid, entry.pw_gid
-
-
-if __name__ == "__main__":
-    main()

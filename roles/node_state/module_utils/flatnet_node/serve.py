@@ -1,0 +1,46 @@
+"""The host's half of node_state: takes what the action plugin sends, applies it, tells the outcome."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Any
+
+from .apply import converge
+from .host import Host, StateError
+from .wanted import decode
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what the task returns, and `missing`, the digests of programs that the host has not got.
+
+    request: payload (the state, packed), check, diff (bools), transfer_user (who brings files, when that is
+    not the user who runs this).
+    """
+    try:
+        outcome = converge(
+            Host(),
+            decode(request["payload"]),
+            check=request["check"],
+            with_diff=request["diff"],
+            staging_owner=transfer_ids(request["transfer_user"]),
+        )
+    except StateError as error:
+        return {"failed": True, "msg": str(error)}
+    if not request["diff"]:
+        outcome.pop("diff")
+    return outcome
+
+
+def transfer_ids(user: str) -> tuple[int, int] | None:
+    """Return the numbers of the user who logs in; sudo tells them, even where only ssh knows the name."""
+    if not user:
+        return None
+    uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if uid.isdigit() and gid.isdigit():
+        return int(uid), int(gid)
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
