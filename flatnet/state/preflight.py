@@ -1,10 +1,10 @@
 """What a host is like: reading what it printed about itself, and what keeps flatnet from using it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
+from flatnet.state.remote import answer_in
 
 MARKER = "flatnet-facts "
 OLDEST_PYTHON = (3, 9)
@@ -41,9 +41,8 @@ class Answer(NamedTuple):
 
 def read_answer(host: str, interpreter: str, user: str, answer: Answer) -> dict[str, Any]:
     """Return the facts that a host printed. Raises FlatnetError saying why there are none."""
-    line = next((line for line in reversed(answer.output.splitlines()) if line.startswith(MARKER)), None)
-    if line is not None:
-        facts: dict[str, Any] = json.loads(line.removeprefix(MARKER))
+    facts = answer_in(answer.output, MARKER)
+    if facts is not None:
         return facts
     said = " ".join((answer.errors.strip() or answer.output.strip()).split())[-300:]
     if answer.status == NO_PYTHON:

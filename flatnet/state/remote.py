@@ -15,11 +15,15 @@ from typing import Any
 MARKER = "flatnet-answer "
 
 
-def command(interpreter: str | None) -> str:
+def interpreter_of(setting: str | None) -> str:
+    """Return the Python of a host, given its setting INTERPRETER_PYTHON; there is no search for one."""
+    return "python3" if not setting or setting.startswith("auto") else setting
+
+
+def command(setting: str | None) -> str:
     """Return the shell command that runs a `program`, given the setting INTERPRETER_PYTHON of the host."""
-    found = "python3" if not interpreter or interpreter.startswith("auto") else interpreter
     # Isolated: no module of the same name in the directory in which a login begins, no PYTHONPATH.
-    return f"exec {shlex.quote(found)} -I -"
+    return f"exec {shlex.quote(interpreter_of(setting))} -I -"
 
 
 def program(script: Path, package: Path, module: str, request: Mapping[str, Any]) -> bytes:
@@ -38,10 +42,10 @@ def program(script: Path, package: Path, module: str, request: Mapping[str, Any]
     return f"{script.read_text()}\n\nPACKED = {packed!r}\nmain(PACKED)\n".encode()
 
 
-def answer_in(output: str) -> dict[str, Any] | None:
-    """Return what a program answered, None when it ended without an answer."""
+def answer_in(output: str, marker: str = MARKER) -> dict[str, Any] | None:
+    """Return what a program answered behind `marker`, None when it ended without an answer."""
     for line in reversed(output.splitlines()):
-        if line.startswith(MARKER):
-            answer: dict[str, Any] = json.loads(line.removeprefix(MARKER))
+        if line.startswith(marker):
+            answer: dict[str, Any] = json.loads(line.removeprefix(marker))
             return answer
     return None

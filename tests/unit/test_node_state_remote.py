@@ -31,7 +31,7 @@ def call(package: Path, module: str, request: dict[str, Any], cwd: Path) -> subp
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """Return a package whose one module answers with what it was asked, or fails at "fail"."""
+    """Return a package whose one module answers with the number it was asked to say, and fails at text."""
     directory = tmp_path / "given"
     directory.mkdir()
     (directory / "__init__.py").write_text("")

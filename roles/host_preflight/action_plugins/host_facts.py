@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from flatnet.errors import FlatnetError
 from flatnet.pki.trust import Trusted, foreign_trust
 from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, no_root, problems, read_answer
+from flatnet.state.remote import interpreter_of
 from flatnet.state.unreachable import Target, explain, known_hosts_file
 
 PROGRAM = Path(__file__).parents[1] / "files" / "host_facts.py"
@@ -59,7 +60,8 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "ansible_facts": {"flatnet_facts": facts}}
 
     def _ask(self, target: Target, request: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        interpreter = _interpreter(variables)
+        setting = constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)
+        interpreter = interpreter_of(setting)
         command = (
             f"command -v {shlex.quote(interpreter)} >/dev/null 2>&1 || exit {NO_PYTHON}; "
             f"exec {shlex.quote(interpreter)} - {shlex.quote(json.dumps(request, sort_keys=True))}"
@@ -89,11 +91,6 @@ class ActionModule(ActionBase):
     def _option(self, name: str) -> object:
         # Not every connection has every option.
         return self._connection.get_option(name) if self._connection.has_option(name) else None
-
-
-def _interpreter(variables: dict[str, Any]) -> str:
-    configured = constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)
-    return "python3" if not configured or configured.startswith("auto") else str(configured)
 
 
 def _program() -> bytes:

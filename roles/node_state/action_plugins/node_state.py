@@ -56,9 +56,9 @@ class ActionModule(ActionBase):
             "diff": self._task.diff,
             "transfer_user": self._transfer_user(),
         }
-        interpreter = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
+        setting = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
         execute: Callable[..., dict[str, Any]] = self._low_level_execute_command
-        ran = execute(command(interpreter), in_data=program(SCRIPT, PACKAGE, "serve", request))
+        ran = execute(command(setting), in_data=program(SCRIPT, PACKAGE, "serve", request))
         answer = answer_in(ran["stdout"])
         if answer is None:
             raise FlatnetError(explain_silence(ran["rc"], ran["stderr"]))
