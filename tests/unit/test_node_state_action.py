@@ -155,6 +155,7 @@ def test_nothing_secret_is_in_the_call_in_clear_or_in_the_result(rig: Rig) -> No
     result = rig.run(files=[{"path": "/etc/key", "content": "SECRET", "mode": "0600"}])
     assert "SECRET" not in str(result)
     assert b"SECRET" not in rig.sent[0]
+    assert "invocation" not in result
 
 
 def test_who_brings_files_is_told_only_when_the_module_runs_as_somebody_else(rig: Rig) -> None:

@@ -181,7 +181,11 @@ def test_what_is_wrong_with_a_blob_is_said_in_one_sentence(tmp_path: Path) -> No
     explain_refusal([], {})
 
 
-HOST_CODE = sorted([*ROLE.glob("module_utils/flatnet_node/**/*.py"), *ROLE.glob("files/*.py")])
+HOST_CODE = sorted(
+    path
+    for part in ("module_utils/flatnet_node/**", "files", "library")
+    for path in ROLE.glob(f"{part}/*.py")
+)
 
 
 @pytest.mark.parametrize("path", HOST_CODE, ids=lambda path: path.name)
