@@ -101,10 +101,14 @@ class ImagePin:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every upstream in build order, and every image."""
+    """Every upstream in build order, and every image.
+
+    releases: the site's file that replaced published files, None where all are as pinned.
+    """
 
     upstreams: tuple[Upstream, ...]
     images: Mapping[str, ImagePin]
+    releases: Path | None = None
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -170,7 +174,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 def _upstream(name: str, entry: dict[str, Any], directory: Path) -> Upstream:
     gomod = _gomod(name, entry["gomod"], directory) if "gomod" in entry else None
-    release = tuple(_release(name, file, str(entry["version"])) for file in entry.get("release", ()))
+    release = tuple(release_file(name, file, str(entry["version"])) for file in entry.get("release", ()))
     programs = list(gomod.packages if gomod else ())
     for published in release:
         programs += [program for program in published.members if program not in programs]
@@ -211,7 +215,11 @@ def default_program_name(package: str) -> str:
     return elements[-1]
 
 
-def _release(name: str, entry: dict[str, Any], version: str) -> ReleaseFile:
+def release_file(name: str, entry: Mapping[str, Any], version: str) -> ReleaseFile:
+    """Return the published file that `entry` describes; `version` holds where it states none.
+
+    Raises FlatnetError for a digest of the wrong form, KeyError for a missing key.
+    """
     for architecture, digest in entry["digests"].items():
         _check_digest(f"upstream {name}, {entry['url']}, {architecture}", digest)
     members = entry["members"] if "members" in entry else {entry["program"]: None}

@@ -14,9 +14,10 @@ from rich.table import Table
 
 from flatnet.errors import FlatnetError
 from flatnet.programs import gomod, release
-from flatnet.programs.catalog import ARCHITECTURES, Catalog, Upstream, load_catalog
+from flatnet.programs.catalog import ARCHITECTURES, Catalog, Upstream
 from flatnet.programs.directory import DirectoryProgram, export_programs
 from flatnet.programs.missing import MissingProgramError, missing_message
+from flatnet.programs.overrides import site_catalog
 from flatnet.programs.progress import Progress, for_stream
 from flatnet.programs.sources import Choice, Finder
 from flatnet.programs.store import program_store
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Without this a plain `kill` would leave the compilers running and the unfinished folder behind.
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options.run(options, load_catalog())
+        options.run(options, site_catalog(getattr(options, "releases", None)))
     except FlatnetError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
@@ -50,16 +51,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     named = argparse.ArgumentParser(add_help=False, parents=[shared])
     named.add_argument("names", nargs="*", help="upstreams or programs; default: all")
-    chosen = argparse.ArgumentParser(add_help=False, parents=[shared])
+    published = argparse.ArgumentParser(add_help=False)
+    published.add_argument(
+        "--releases", type=Path, metavar="FILE", help="published files in the place of pinned ones"
+    )
+    chosen = argparse.ArgumentParser(add_help=False, parents=[shared, published])
     chosen.add_argument("--source", choices=("gomod", "release"), default="gomod")
 
     build = commands.add_parser("build", parents=[named], help="build from Go modules what is not built yet")
     build.set_defaults(run=_build)
-    download = commands.add_parser("download", parents=[named], help="download what upstream publishes")
-    download.set_defaults(run=_download)
-    commands.add_parser("list", parents=[shared], help="show every program and where it is").set_defaults(
-        run=_list
+    download = commands.add_parser(
+        "download", parents=[named, published], help="download what upstream publishes"
     )
+    download.set_defaults(run=_download)
+    listing = commands.add_parser(
+        "list", parents=[shared, published], help="show every program and where it is"
+    )
+    listing.set_defaults(run=_list)
     path = commands.add_parser("path", parents=[chosen], help="print the file of one program")
     path.add_argument("name")
     path.set_defaults(run=_path)

@@ -116,7 +116,11 @@ class Finder:
                 f"{entry / name} has sha256 {actual}, and was made with {recorded}; remove {entry} and repeat"
             )
             raise MissingProgramError(
-                name, reason, "download" if source == "release" else "build", self._choice.architecture
+                name,
+                reason,
+                "download" if source == "release" else "build",
+                self._choice.architecture,
+                self._catalog.releases if source == "release" else None,
             )
         return FoundProgram(name, version, source, entry / name, actual, path)
 
@@ -142,7 +146,9 @@ class Finder:
             entry = release.find_download(self._store, upstream, self._choice.architecture)
             if entry is None:
                 reason = f"{upstream.name} {version} is not downloaded yet"
-                raise MissingProgramError(program, reason, "download", self._choice.architecture)
+                raise MissingProgramError(
+                    program, reason, "download", self._choice.architecture, self._catalog.releases
+                )
             return version, entry
         if upstream.gomod is None:
             raise MissingProgramError(

@@ -96,7 +96,7 @@ def test_a_published_file_may_be_of_another_version_than_the_build(catalog: Cata
     containerd = catalog.upstream_of("ctr")
     published = containerd.published("ctr", "amd64")
     assert published is not None
-    assert (containerd.version, published.version) == ("2.4.2", "2.3.4")
+    assert (containerd.version, published.version) == ("2.4.2", "2.4.1")
 
 
 def test_programs_go_where_hosts_expect_them(catalog: Catalog) -> None:

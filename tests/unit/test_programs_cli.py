@@ -66,6 +66,7 @@ def asked(**given: object) -> dict[str, Any]:
         "source": "gomod",
         "exceptions": {},
         "directory": "",
+        "releases": "",
         "architecture": "amd64",
     }
     return {**defaults, **given}
@@ -195,3 +196,15 @@ def test_nothing_is_downloaded_while_something_else_is_missing(plugin: ModuleTyp
     main(["build", "probe"])
     with pytest.raises(FlatnetError, match=r"^http://127\.0\.0\.1:1/agent: the connection failed"):
         plugin.look_up(requests, download=True)
+
+
+def test_each_host_downloads_from_its_own_file_of_releases(machine: Path, plugin: ModuleType) -> None:
+    file = {"url": "http://127.0.0.1:1/own", "program": "agent", "digests": {"amd64": f"sha256:{'1' * 64}"}}
+    path = machine / "releases.yml"
+    path.write_text(yaml.safe_dump({"upstreams": {"agent": {"version": "2.0.0", "release": [file]}}}))
+    main(["build", "agent"])
+    own = asked(names=["agent"], source="release", releases=str(path))
+    with pytest.raises(FlatnetError, match=r"^http://127\.0\.0\.1:1/own: the connection failed"):
+        plugin.look_up({"a": asked(names=["agent"]), "b": own}, download=True)
+    with pytest.raises(FlatnetError, match=r"2\.0\.0 is not downloaded yet\nProvide with: .* --releases /"):
+        plugin.look_up({"a": asked(names=["agent"]), "b": own}, download=False)

@@ -76,6 +76,7 @@ def test_a_host_asks_for_what_its_variables_say_and_else_for_the_defaults(
         "source": "release",
         "exceptions": {},
         "directory": "",
+        "releases": "",
         "architecture": "amd64",
     }
 

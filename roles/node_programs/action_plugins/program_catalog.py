@@ -13,8 +13,9 @@ from ansible.utils.display import Display
 
 try:
     from flatnet.errors import FlatnetError
-    from flatnet.programs.catalog import ARCHITECTURES, SOURCES, Catalog, load_catalog
+    from flatnet.programs.catalog import ARCHITECTURES, SOURCES
     from flatnet.programs.missing import MissingProgramError, missing_message
+    from flatnet.programs.overrides import site_catalog
     from flatnet.programs.release import download
     from flatnet.programs.sources import Choice, Finder, FoundImage, FoundProgram
     from flatnet.programs.store import program_store
@@ -33,6 +34,7 @@ INPUTS = {
     "source": {"type": "str", "choices": list(SOURCES), "default": "release"},
     "exceptions": {"type": "dict", "default": {}},
     "directory": {"type": "str", "default": ""},
+    "releases": {"type": "str", "default": ""},
     "architecture": {"type": "str", "choices": list(ARCHITECTURES), "default": "amd64"},
 }
 Json: TypeAlias = dict[str, Any]
@@ -110,29 +112,28 @@ def look_up(requests: Mapping[str, Json], *, download: bool) -> dict[str, Json]:
 
     FlatnetError lists everything missing for any host, after what can be downloaded was, if that is wanted.
     """
-    catalog = load_catalog()
     keys = {host: json.dumps(asked, sort_keys=True) for host, asked in requests.items()}
     distinct = {keys[host]: asked for host, asked in requests.items()}
     missing: list[MissingProgramError] = []
-    answers = {key: _answer(catalog, asked, missing) for key, asked in distinct.items()}
+    answers = {key: _answer(asked, missing) for key, asked in distinct.items()}
     # Not before everything else is there: whoever is refused has not waited for a download first.
     if missing and download and all(problem.verb == "download" for problem in missing):
-        _download(catalog, missing)
+        _download(missing)
         missing = []
-        answers = {key: _answer(catalog, asked, missing) for key, asked in distinct.items()}
+        answers = {key: _answer(asked, missing) for key, asked in distinct.items()}
     if missing:
         raise FlatnetError(missing_message(missing))
     return {host: answers[key] for host, key in keys.items()}
 
 
-def _answer(catalog: Catalog, asked: Json, missing: list[MissingProgramError]) -> Json:
+def _answer(asked: Json, missing: list[MissingProgramError]) -> Json:
     choice = Choice(
         source=asked["source"],
         exceptions={str(name): str(source) for name, source in asked["exceptions"].items()},
-        directory=Path(asked["directory"]).expanduser() if asked["directory"] else None,
+        directory=_path(asked["directory"]),
         architecture=asked["architecture"],
     )
-    finder = Finder(catalog, choice, program_store())
+    finder = Finder(site_catalog(_path(asked["releases"])), choice, program_store())
     programs = _find(finder.program, asked["names"], missing)
     images = _find(finder.image, asked["images"], missing)
     return {
@@ -140,6 +141,10 @@ def _answer(catalog: Catalog, asked: Json, missing: list[MissingProgramError]) -
         "images": {i.name: {"path": i.path, "sha256": i.sha256, "reference": i.reference} for i in images},
         "transfers": [_transfer(p, "0755") for p in programs] + [_transfer(i, "0644") for i in images],
     }
+
+
+def _path(value: str) -> Path | None:
+    return Path(value).expanduser() if value else None
 
 
 def _find(find: Callable[[str], Found], names: list[str], missing: list[MissingProgramError]) -> list[Found]:
@@ -152,12 +157,12 @@ def _find(find: Callable[[str], Found], names: list[str], missing: list[MissingP
     return found
 
 
-def _download(catalog: Catalog, missing: list[MissingProgramError]) -> None:
-    wanted: dict[str, list[str]] = {}
+def _download(missing: list[MissingProgramError]) -> None:
+    wanted: dict[tuple[Path | None, str], list[str]] = {}
     for problem in missing:
-        wanted.setdefault(problem.architecture, []).append(problem.program)
-    for architecture, names in sorted(wanted.items()):
-        download(catalog.select(names), program_store(), _Display(), architecture)
+        wanted.setdefault((problem.releases, problem.architecture), []).append(problem.program)
+    for (releases, architecture), names in wanted.items():
+        download(site_catalog(releases).select(names), program_store(), _Display(), architecture)
 
 
 def _transfer(found: FoundProgram | FoundImage, mode: str) -> dict[str, str]:
