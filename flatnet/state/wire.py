@@ -1,8 +1,6 @@
-"""A desired state as the module on the host reads it (flatnet_node/wanted.py of the role node_state)."""
+"""A desired state as the host reads it (flatnet_node/wanted.py of the role node_state)."""
 
 import base64
-import json
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +13,14 @@ INLINE_SIZE = 256 * 1024
 
 
 class Package(NamedTuple):
-    """text: the module's parameter. sources: sha256 -> path on the controller of each blob it refers to."""
+    """state: plain data. sources: sha256 -> path on the controller of each blob it refers to."""
 
-    text: str
+    state: dict[str, Any]
     sources: dict[str, str]
 
 
-def pack(desired: Desired) -> Package:
-    """Return the state in one printable text. Raises FlatnetError for a source that cannot be read."""
+def to_wire(desired: Desired) -> Package:
+    """Return the state with small files in it. Raises FlatnetError for a source that cannot be read."""
     sources: dict[str, str] = {}
     wire: dict[str, Any] = {"name": desired.name, "present": desired.present}
     empty = Desired(desired.name, present=False)
@@ -31,8 +29,7 @@ def pack(desired: Desired) -> Package:
     wire["files"] = [_file(state, file, sources) for file in state.files]
     for key in ("directories", "links", "kernel_modules", "sysctls", "routes", "nftables", "units", "absent"):
         wire[key] = getattr(state, key)
-    text = json.dumps(wire, separators=(",", ":"), ensure_ascii=False)
-    return Package(base64.b64encode(zlib.compress(text.encode(), 3)).decode(), sources)
+    return Package(wire, sources)
 
 
 def _file(state: Desired, file: File, sources: dict[str, str]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "roles" / "node_state" / "mod
 
 from flatnet_node.apply import converge
 from flatnet_node.host import Host, Ran, StateError
-from flatnet_node.wanted import decode
+from flatnet_node.wanted import Wanted, from_wire
 
 from flatnet.state.desired import parse
-from flatnet.state.wire import pack
+from flatnet.state.wire import Package, to_wire
 
-__all__ = ["FakeHost", "Killed", "Ran", "StateError", "apply", "converge", "decode", "tree", "unit_text"]
+__all__ = ["FakeHost", "Killed", "Ran", "StateError", "apply", "converge", "received", "tree", "unit_text"]
 
 Json = dict[str, Any]
 UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system")
@@ -285,14 +285,19 @@ class FakeHost(Host):
         return Ran(127, "", f"{program} is not installed on this host")
 
 
+def received(package: Package) -> Wanted:
+    """Return the state as it arrives on the host."""
+    return from_wire(json.loads(json.dumps(package.state)))
+
+
 def apply(host: FakeHost, **arguments: object) -> Json:
     """Apply a state given as a task would give it; the blobs it needs are brought, as the action does.
 
     `check` and `diff` are the modes of Ansible.
     """
     check, diff = bool(arguments.pop("check", False)), bool(arguments.pop("diff", False))
-    package = pack(parse({"name": "example", **arguments}))
-    wanted = decode(package.text)
+    package = to_wire(parse({"name": "example", **arguments}))
+    wanted = received(package)
     outcome = converge(host, wanted, check=check, with_diff=diff)
     if outcome["missing"] and not check:
         for sha256 in outcome["missing"]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from node_state_host import FakeHost, converge, decode
+from flatnet_node.wanted import from_wire
+from node_state_host import FakeHost, converge
 from plugin_loader import load_plugin
 
 from flatnet.state.digest import file_digest
@@ -77,7 +78,7 @@ class Rig:
         if self.ran is not None:
             return self.ran
         request = self.requests[-1]
-        outcome = converge(self.host, decode(request["payload"]), check=request["check"])
+        outcome = converge(self.host, from_wire(request["state"]), check=request["check"])
         return {"rc": 0, "stdout": f"Welcome!\nflatnet-answer {json.dumps(outcome)}\n", "stderr": ""}
 
     in_check_mode = False

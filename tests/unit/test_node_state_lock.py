@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from node_state_host import FakeHost, StateError, apply, converge, decode
+from node_state_host import FakeHost, StateError, apply, converge, received
 
 from flatnet.state.desired import parse
-from flatnet.state.wire import pack
+from flatnet.state.wire import to_wire
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def hold(host: FakeHost) -> int:
     return descriptor
 
 
-WANTED = decode(pack(parse({"name": "example", "files": [{"path": "/etc/f", "content": "2"}]})).text)
+WANTED = received(to_wire(parse({"name": "example", "files": [{"path": "/etc/f", "content": "2"}]})))
 
 
 def test_an_apply_that_waits_too_long_names_the_one_it_waits_for(host: FakeHost) -> None:
@@ -80,7 +80,7 @@ def test_files_are_staged_in_a_directory_of_the_user_who_brings_them(host: FakeH
     old.write_bytes(b"of an apply that never came back")
     os.utime(old, (0, 0))
     owner = (os.getuid(), os.getgid())
-    outcome = converge(host, decode(pack(parse(state)).text), staging_owner=owner)
+    outcome = converge(host, received(to_wire(parse(state))), staging_owner=owner)
     staging = host.root / "var/lib/flatnet/staging"
     assert len(outcome["missing"]) == 1
     assert (staging.stat().st_mode & 0o777, staging.stat().st_uid) == (0o700, owner[0])

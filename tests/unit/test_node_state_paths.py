@@ -126,6 +126,26 @@ def test_a_link_that_points_elsewhere_is_turned(host: FakeHost) -> None:
     assert (host.root / "opt/current").readlink() == Path("v2")
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [("file", "a file stands there"), ("link", "a link to nothing stands there")],
+)
+def test_nothing_is_put_below_what_is_no_directory_and_check_mode_says_so(
+    host: FakeHost, check: bool, found: str, reason: str
+) -> None:
+    if found == "file":
+        host.put("/opt/d", "somebody's")
+    else:
+        host.put("/opt/other", "")
+        (host.root / "opt/d").symlink_to("nowhere")
+    before = tree(host.root)
+    with pytest.raises(StateError) as caught:
+        apply(host, files=[{"path": "/opt/d/e/f", "content": "x"}], check=check)
+    assert str(caught.value).startswith(f"directory /opt/d: {reason}; remove it, or ")
+    assert tree(host.root) == before
+
+
 @pytest.mark.parametrize("key", ["files", "links"])
 def test_a_directory_is_never_replaced_by_something_else(host: FakeHost, key: str) -> None:
     host.put("/opt/d/f", "somebody's")

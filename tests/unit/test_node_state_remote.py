@@ -10,7 +10,7 @@ import pytest
 
 from flatnet.state.desired import parse
 from flatnet.state.remote import answer_in, command, program
-from flatnet.state.wire import pack
+from flatnet.state.wire import to_wire
 
 ROLE = Path(__file__).parents[2] / "roles" / "node_state"
 SCRIPT = ROLE / "files" / "remote.py"
@@ -85,8 +85,8 @@ def test_what_else_a_login_prints_is_no_answer() -> None:
 
 def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
-    package = pack(parse({"name": "example", "files": [{"path": str(wanted), "content": "text\n"}]}))
-    request = {"payload": package.text, "check": True, "diff": True, "transfer_user": ""}
+    package = to_wire(parse({"name": "example", "files": [{"path": str(wanted), "content": "text\n"}]}))
+    request = {"state": package.state, "check": True, "diff": True, "transfer_user": ""}
     answer = answer_in(call(PACKAGE, "serve", request, tmp_path).stdout)
     assert answer
     assert answer["changed"] is True
@@ -99,8 +99,9 @@ def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Pat
 
 
 def test_what_cannot_be_is_an_answer_too(tmp_path: Path) -> None:
-    request = {"payload": "?", "check": True, "diff": False, "transfer_user": ""}
+    package = to_wire(parse({"name": "example", "files": [{"path": f"{SCRIPT}/below", "content": ""}]}))
+    request = {"state": package.state, "check": True, "diff": False, "transfer_user": ""}
     answer = answer_in(call(PACKAGE, "serve", request, tmp_path).stdout)
     assert answer
     assert answer["failed"] is True
-    assert answer["msg"].startswith("the state given to node_state cannot be decoded")
+    assert answer["msg"] == (f"directory {SCRIPT}: a file stands there; remove it, or choose another path")

@@ -13,7 +13,7 @@ from flatnet.errors import FlatnetError
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, explain_silence, require_sources
 from flatnet.state.remote import answer_in, command, program
-from flatnet.state.wire import Package, pack
+from flatnet.state.wire import Package, to_wire
 
 ROLE = Path(__file__).parents[1]
 SCRIPT = ROLE / "files" / "remote.py"
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         """Return what the module returns, without anything of the state itself."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            package = pack(parse(self._task.args))
+            package = to_wire(parse(self._task.args))
             answer = self._call(package, task_vars)
             if answer["missing"]:
                 require_sources(answer["missing"], package.sources)
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
                 "use ssh"
             )
         request = {
-            "payload": package.text,
+            "state": package.state,
             "check": self._task.check_mode,
             "diff": self._task.diff,
             "transfer_user": self._transfer_user(),

@@ -76,19 +76,24 @@ def _with_generated(host: Host, wanted: Wanted, modules: kernel.Modules) -> Want
 
 
 def _with_parents(host: Host, wanted: Wanted, removal: Removal, records: list[Record]) -> Wanted:
-    """Add the directories above wanted paths that do not exist, or that flatnet has made."""
+    """Add the directories above wanted paths that do not exist, that flatnet has made, or that are none."""
     named = {directory.path for directory in wanted.directories}
     paths = named | {file.path for file in wanted.files} | set(wanted.links)
     made = {path for record in records for path, entry in record.directories.items() if entry["created"]}
     parents = [
         WantedDirectory(path, 0o755, "root", "root", True)
         for path in ancestors(paths) - named
-        if path in made or path in removal.removed or host.stat(path) is None
+        if path in made or path in removal.removed or not _is_directory(host, path)
     ]
     # Parents before what is in them.
     return wanted._replace(
         directories=sorted([*wanted.directories, *parents], key=lambda entry: entry.path.split("/"))
     )
+
+
+def _is_directory(host: Host, path: str) -> bool:
+    found = host.stat(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def _directory_entry(

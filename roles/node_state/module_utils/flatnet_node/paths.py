@@ -79,8 +79,13 @@ class Paths:
     def directory(self, wanted: WantedDirectory) -> None:
         """Plan one directory. A link to a directory will do."""
         owner = ids(self._host, f"directory {wanted.path}", wanted.owner, wanted.group)
-        found = None if wanted.path in self._removed else self._host.stat(wanted.path)
+        gone = wanted.path in self._removed
+        found = None if gone else self._host.stat(wanted.path)
         if found is None:
+            if not gone and self._host.lstat(wanted.path) is not None:
+                raise StateError(
+                    f"directory {wanted.path}: a link to nothing stands there; remove it, or mend its target"
+                )
             reason = "missing, needed by what is below it" if wanted.implicit else "missing"
             change = Change("directory", wanted.path, "create", reason)
             self._step(wanted.path, change, partial(self._make, wanted, owner))

@@ -8,19 +8,19 @@ from typing import Any
 
 from .apply import converge
 from .host import Host, StateError
-from .wanted import decode
+from .wanted import from_wire
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return what the task returns, and `missing`, the digests of programs that the host has not got.
 
-    request: payload (the state, packed), check, diff (bools), transfer_user (who brings files, when that is
+    request: state (as from_wire takes it), check, diff (bools), transfer_user (who brings files, when that is
     not the user who runs this).
     """
     try:
         outcome = converge(
             Host(),
-            decode(request["payload"]),
+            from_wire(request["state"]),
             check=request["check"],
             with_diff=request["diff"],
             staging_owner=transfer_ids(request["transfer_user"]),

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import json
-import zlib
 from typing import Any, NamedTuple
-
-from .host import StateError
 
 UNIT_DIRECTORY = "/etc/systemd/system"
 
@@ -99,18 +94,6 @@ class Wanted(NamedTuple):
     sysctls: dict[str, str]
     routes: list[WantedRoute]
     tables: list[WantedTable]
-
-
-def decode(text: str) -> Wanted:
-    """Return the state in the module's one parameter: base64 of deflated JSON."""
-    try:
-        wire: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
-    except (ValueError, zlib.error, binascii.Error):
-        # Nothing of the text may be quoted: it carries keys.
-        raise StateError(
-            "the state given to node_state cannot be decoded; call it through its action plugin, not directly"
-        ) from None
-    return from_wire(wire)
 
 
 def from_wire(wire: dict[str, Any]) -> Wanted:
