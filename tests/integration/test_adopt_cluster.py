@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from foreign_cluster import Foreign, foreign_cluster, node_object
+from playbook import ROOT, Answer, run_playbook
 
 from flatnet.plan.ledger_text import HEADER
 
-ROOT = Path(__file__).resolve().parents[2]
 # The order in which they join is none that flatnet would have given them networks in.
 JOINED = ("node-2", "node-10", "control-plane-1", "node-1")
 SERVICES = ["10.96.0.0/24", "2001:db8:96::/112"]
@@ -64,52 +63,13 @@ class Site:
 
     def plan(self, nodes: Path | None = None) -> Answer:
         """Run plan_network.yml as a user does."""
-        playbook = Path(sys.executable).parent / "ansible-playbook"
         adopting = ["-e", f"cluster_existing_nodes={nodes}"] if nodes else []
-        done = subprocess.run(
-            [playbook, "-i", self.folder / "hosts.yml", "playbooks/plan_network.yml", *adopting],
-            cwd=ROOT,
-            # In one line, so that the message can be taken from it whole.
-            env=os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return run_playbook("plan_network.yml", self.folder / "hosts.yml", *adopting)
 
     def planned(self) -> dict[str, list[str]]:
         """Return the pod networks by node, as plan.json tells them to whatever comes after the plan."""
         plan = json.loads((self.folder / "reports/plan.json").read_text())
         return {node["name"]: node["pod_cidrs"] for node in plan["nodes"].values()}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How plan_network.yml ended."""
-
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def changed(self) -> int:
-        recap = self.output.partition("PLAY RECAP")[2]
-        return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
-
-    @property
-    def warnings(self) -> list[str]:
-        """What stands behind [WARNING]: in one line each."""
-        parts = self.errors.split("[WARNING]: ")[1:]
-        return [" ".join(part.split()) for part in parts]
-
-    @property
-    def message(self) -> str:
-        found = [
-            line.partition(": FAILED! => ")[2] for line in self.output.splitlines() if ": FAILED! => " in line
-        ]
-        assert len(found) == 1, self.output + self.errors
-        message: str = json.loads(found[0])["msg"]
-        return message
 
 
 def fetch(cluster: Foreign) -> Path:
@@ -173,12 +133,12 @@ def test_a_running_cluster_keeps_every_network_and_grows(
         site.write(["node-10", "node-3", "node-1", "control-plane-1", "node-2"])
         answer = site.plan(fetch(cluster))
         planned = running | {"node-3": ["10.90.4.0/24", "2001:db8:90:4::/64"][:families]}
-        assert (answer.code, answer.changed, answer.warnings) == (0, 1, []), answer
+        assert (answer.code, sum(answer.changed.values()), answer.warnings) == (0, 1, []), answer
         assert site.planned() == planned
         assert len(set(all_of(planned))) == families * 5
         assert site.ledger.read_bytes() == ledger(planned)
         answer = site.plan(fetch(cluster))
-        assert (answer.code, answer.changed) == (0, 0), answer
+        assert (answer.code, sum(answer.changed.values())) == (0, 0), answer
         assert site.ledger.read_bytes() == ledger(planned)
 
         # The API server takes every one of them, and the cluster's own allocator takes note of the new one.
@@ -191,7 +151,7 @@ def test_a_running_cluster_keeps_every_network_and_grows(
         # What a node has that the inventory does not know is nobody else's.
         site.write(["node-4", "node-10", "node-3", "node-1", "control-plane-1", "node-2"])
         answer = site.plan(fetch(cluster))
-        assert (answer.code, answer.changed) == (0, 1), answer
+        assert (answer.code, sum(answer.changed.values())) == (0, 1), answer
         assert answer.warnings == [
             "[adoption-stranger] late: Node object: it is no node of the inventory, and its network is kept "
             "for it. Fix: add it to kube_node, with node_name if the host is called otherwise, or delete the "

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from playbook import Answer, run_playbook
 
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.spec import make_cluster
 from flatnet.pki import CertificateSpec, Usage, reconcile
 
-ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "flatnet-no"
 ADDRESS = "10.211.4.11"
 NOBODY = "10.211.4.99"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How provision_network.yml ended: its exit code, its one message, its whole output."""
-
-    code: int
-    message: str
-    output: str
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,29 +65,7 @@ def provision(folder: Path, settings: dict[str, Any] | None = None, **variables:
         )
     )
     (folder / "state").mkdir(exist_ok=True)
-    playbook = Path(sys.executable).parent / "ansible-playbook"
-    done = subprocess.run(
-        [
-            playbook,
-            "-i",
-            inventory,
-            "playbooks/provision_network.yml",
-            "--extra-vars",
-            json.dumps(settings or {}),
-        ],
-        cwd=ROOT,
-        # In one line, so that the message can be taken from it whole.
-        env=os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    output = done.stdout + done.stderr
-    found = [
-        line.partition(": FAILED! => ")[2] for line in done.stdout.splitlines() if ": FAILED! => " in line
-    ]
-    assert len(found) == 1, output
-    return Answer(done.returncode, json.loads(found[0])["msg"], output)
+    return run_playbook("provision_network.yml", inventory, "--extra-vars", json.dumps(settings or {}))
 
 
 def left_on_host() -> str:
@@ -138,7 +104,7 @@ def test_a_wrong_setting_is_named_with_its_fix(
     answer = provision(tmp_path, settings)
     assert answer.code != 0
     assert [word for word in words if word not in answer.message] == []
-    assert "Traceback" not in answer.output
+    assert "Traceback" not in answer.output + answer.errors
     assert left_on_host() == ""
     assert not (tmp_path / "state" / "pki").exists()
 

@@ -1,0 +1,169 @@
+"""A cluster whose programs are all downloaded: refused with a wrong file, proven, and kept up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from playbook import ROOT, Answer, run_playbook
+from release_site import ReleaseSite, release_site
+
+from flatnet.container_hosts import hosts, state
+from flatnet.container_hosts.spec import read_inventory
+
+PREFIX = "flatnet-rel"
+HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
+UNITS = ("containerd", "kube-proxy", "kubelet")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Two hosts, the inventory of their cluster, and the site that publishes its programs."""
+
+    folder: Path
+    site: ReleaseSite
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "inventory"
+
+    def run(self, playbook: str) -> Answer:
+        """Run a playbook with a cache in which nothing is built, and the site in the place of all others."""
+        return run_playbook(
+            playbook,
+            self.inventory,
+            "--extra-vars",
+            json.dumps(self.settings),
+            environment={"FLATNET_CACHE": str(self.folder / "cache"), "FLATNET_MIRROR": self.site.url},
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "cluster_programs_source": "release",
+            "cluster_programs_releases": str(self.site.releases),
+            # Where the keys of the hosts are, whatever the cache of the programs.
+            "cluster_state_directory": str(state.state_directory(PREFIX)),
+            "network_check_report_directory": str(self.folder / "reports"),
+        }
+
+    def on(self, host: str, script: str) -> str:
+        """Return what a script prints on `host`."""
+        configuration = state.state_directory(PREFIX) / "ssh_config"
+        done = subprocess.run(
+            ["ssh", "-F", configuration, host, script], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def installed(self, host: str) -> dict[str, str]:
+        """Return program -> sha256 on `host`."""
+        lines = self.on(host, "sha256sum /usr/local/bin/* /opt/cni/bin/*").splitlines()
+        return {Path(path).name: digest for digest, path in (line.split() for line in lines)}
+
+    def starts(self, host: str) -> dict[str, str]:
+        """Return unit -> when it was started last."""
+        show = "systemctl show --value --property=ActiveEnterTimestampMonotonic"
+        return {unit: self.on(host, f"{show} {unit}").strip() for unit in UNITS}
+
+    def write_inventory(self) -> None:
+        """Write the inventory, with the settings of every other cluster of container hosts."""
+        self.inventory.mkdir()
+        (self.inventory / "group_vars").symlink_to(ROOT / "inventories/container_hosts/group_vars")
+        first, *_ = names = list(HOSTS)
+        groups = {"kube_control_plane": [first], "etcd": [first], "kube_node": names}
+        data = {
+            "vars": {
+                "container_hosts_prefix": PREFIX,
+                "container_hosts_subnets": ["10.211.7.0/24"],
+                "cluster_name": PREFIX,
+            },
+            "children": {group: {"hosts": dict.fromkeys(members)} for group, members in groups.items()},
+            "hosts": {name: {"ansible_host": address} for name, address in HOSTS.items()},
+        }
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump({"k8s_cluster": data}))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    # Gone at once: pytest would keep a gigabyte of programs for three runs.
+    with tempfile.TemporaryDirectory(prefix="flatnet-release-") as directory:
+        folder = Path(directory)
+        (folder / "site").mkdir()
+        with release_site(folder / "site") as site:
+            site.pack()
+            cluster = Cluster(folder, site)
+            cluster.write_inventory()
+            hosts.create(read_inventory([cluster.inventory]), lambda _: None)
+            try:
+                yield cluster
+            finally:
+                hosts.destroy(PREFIX)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# The tests build on each other, in their order: what one leaves is what the next one finds.
+
+
+def test_a_file_that_is_not_the_listed_one_is_refused_before_a_host_is_touched(cluster: Cluster) -> None:
+    file = cluster.site.file("kubelet")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    answer = cluster.run("provision_network.yml")
+    changed, path = file.read_bytes(), cluster.site.path("kubelet")
+    file.write_bytes(content)
+    assert answer.code == 2
+    assert answer.message.startswith(
+        f"{cluster.site.url}{path} has sha256 {sha256(changed)}, "
+        f"and {sha256(content)} is pinned; it was not used. "
+    )
+    # find fails where there is nothing to look through, which is the good case too.
+    left = "find /usr/local/bin /opt/cni /etc/kubernetes /var/lib/flatnet -type f 2>/dev/null || true"
+    assert [cluster.on(host, left) for host in HOSTS] == ["", ""]
+
+
+def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
+    answer = cluster.run("provision_network.yml")
+    assert answer.code == 0, answer
+    answer = cluster.run("verify_network.yml")
+    assert answer.code == 0, answer
+    report = json.loads((cluster.folder / "reports/network_check.json").read_text())
+    assert (report["failed"], report["passed"]) == (0, len(report["checks"]))
+    # What was there when the wrong file was refused was not fetched a second time.
+    wanted = [cluster.site.path(program) for program in ("etcd", "kube-apiserver", "kubelet", "agnhost")]
+    assert [cluster.site.requests.count(path) for path in wanted] == [1, 1, 2, 1]
+    published = sha256(cluster.site.file("kubelet").read_bytes())
+    assert [cluster.installed(host)["kubelet"] for host in HOSTS] == [published, published]
+
+
+def test_a_second_run_changes_and_downloads_nothing(cluster: Cluster) -> None:
+    requests = len(cluster.site.requests)
+    answer = cluster.run("provision_network.yml")
+    assert (answer.code, set(answer.changed.values())) == (0, {0}), answer
+    assert cluster.site.requests[requests:] == []
+
+
+def test_a_new_release_of_one_program_replaces_and_restarts_nothing_else(cluster: Cluster) -> None:
+    before = {host: (cluster.installed(host), cluster.starts(host)) for host in HOSTS}
+    file = cluster.site.file("kubelet")
+    # Behind its last section a program may have what it likes.
+    file.write_bytes(file.read_bytes() + b"\n")
+    cluster.site.publish()
+    answer = cluster.run("provision_network.yml")
+    # On each host the program, and the unit that runs it.
+    assert (answer.code, answer.changed) == (0, dict.fromkeys(HOSTS, 2)), answer
+    for host, (programs, starts) in before.items():
+        assert cluster.installed(host) == programs | {"kubelet": sha256(file.read_bytes())}
+        now = cluster.starts(host)
+        assert {unit for unit in UNITS if now[unit] != starts[unit]} == {"kubelet"}
+    assert cluster.run("verify_network.yml").code == 0
