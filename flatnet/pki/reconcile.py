@@ -49,6 +49,7 @@ def reconcile(
     key_pairs: Sequence[KeyPairSpec] = (),
     renew: Sequence[str] = (),
     check: bool = False,
+    preview: Path | None = None,
     lock_seconds: float = 60,
 ) -> Reconciled:
     """Make the directory hold the wanted certificates and key pairs, and return what that took.
@@ -56,14 +57,15 @@ def reconcile(
     A certificate is issued again only when its content, its issuer, its key or its remaining life is not the
     wanted one; its private key stays unless the key itself is wrong. renew holds name patterns (`kubelet-*`)
     of certificates to replace together with their keys. A CA keeps its key for ever: see `ensure_authority`.
-    With check nothing is written. now is in UTC. Cost grows linearly with the number of specs. Raises
-    FlatnetError, in particular before anything is written for names used twice and for patterns that fit
-    nothing.
+    With check nothing is written there; preview, an empty directory of the user's alone, then gets what would
+    be in it: new files for what would be issued, links to the rest. now is in UTC. Cost grows linearly with
+    the number of specs. Raises FlatnetError, in particular before anything is written for names used twice
+    and for patterns that fit nothing.
     """
     now = now.replace(microsecond=0)
     renewed = _renewed_names(specs, renew)
     _check_names(specs, key_pairs)
-    with opened(directory, check=check, lock_seconds=lock_seconds) as store:
+    with opened(directory, check=check, lock_seconds=lock_seconds, preview=preview) as store:
         result = Reconciled()
         _repair_directory(store, result)
         authorities = {
@@ -76,6 +78,7 @@ def reconcile(
             _reconcile_key_pair(pair, store, result)
         wanted = {spec.name for spec in specs}
         result.unused = [name for name in store.names(".crt") if name not in wanted]
+        store.complete_preview()
     return result
 
 
@@ -177,7 +180,7 @@ def _reconcile_leaf(
         return
     if kept_key is not None:
         _repair_key_mode(spec.name, key_file, store, result)
-    if not store.check:
+    if store.issues:
         used_key = kept_key or generate_key(spec.key_type)
         # The key first: a run killed between the two leaves a certificate for another key, which the next run
         # sees.

@@ -29,12 +29,21 @@ class StoredFile:
 
 
 class Store:
-    """The files of one directory; with check True nothing is ever written, and it need not exist."""
+    """The files of one directory; with check True nothing in it is ever written, and it need not exist.
 
-    def __init__(self, directory: Path, *, check: bool) -> None:
+    preview: a directory of its own for what a check would have written.
+    """
+
+    def __init__(self, directory: Path, *, check: bool, preview: Path | None = None) -> None:
         """Remember the directory; use `opened` to get a locked one."""
         self.directory = directory
         self.check = check
+        self.preview = preview
+
+    @property
+    def issues(self) -> bool:
+        """Tell whether what is issued goes anywhere."""
+        return not self.check or self.preview is not None
 
     def path(self, file_name: str) -> Path:
         """Return the path of a file in the directory."""
@@ -61,9 +70,10 @@ class Store:
         The new file has its mode before it has content, whatever the umask is. A run that is killed leaves
         the old file and an unfinished one, which the next run removes.
         """
-        if self.check:
+        directory = self.preview if self.check else self.directory
+        if directory is None:
             return
-        path, unfinished = self.path(file_name), self.path(f".{file_name}{_UNFINISHED}")
+        path, unfinished = directory / file_name, directory / f".{file_name}{_UNFINISHED}"
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
             with os.fdopen(descriptor, "wb") as stream:
@@ -74,7 +84,7 @@ class Store:
                     os.fsync(descriptor)
             unfinished.replace(path)
             if durable:
-                _sync_directory(self.directory)
+                _sync_directory(directory)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise _refusal(path, "write", error) from error
@@ -97,6 +107,15 @@ class Store:
             path.name.removesuffix(suffix) for path in self.directory.iterdir() if path.suffix == suffix
         )
 
+    def complete_preview(self) -> None:
+        """Have the preview show every file: links to those that a check would not have written."""
+        if self.preview is None or not self.directory.is_dir():
+            return
+        for path in self.directory.iterdir():
+            seen = self.preview / path.name
+            if not path.name.startswith(".") and not seen.exists():
+                seen.symlink_to(path.absolute())
+
     def mode(self) -> int | None:
         """Return the permission bits of the directory, None when there is none."""
         try:
@@ -106,13 +125,15 @@ class Store:
 
 
 @contextmanager
-def opened(directory: Path, *, check: bool, lock_seconds: float) -> Iterator[Store]:
+def opened(
+    directory: Path, *, check: bool, lock_seconds: float, preview: Path | None = None
+) -> Iterator[Store]:
     """Yield the store of the directory, locked against other runs; it is made when it is missing.
 
     A check only shares the lock, and only where there is one, so that it leaves no trace.
     Raises FlatnetError when another run holds the lock for longer than lock_seconds.
     """
-    store = Store(directory, check=check)
+    store = Store(directory, check=check, preview=preview)
     lock = store.path(_LOCK)
     if check and not lock.exists():
         yield store

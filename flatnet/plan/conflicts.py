@@ -86,7 +86,10 @@ def _check_pools(held: Sequence[Held], request: Request, family: Family, finding
     for _, _, name, network in outside:
         listed = ", ".join(map(str, pools))
         source = _source(name, family, request)
-        fix = "let pod_cidrs cover it, or pin a network inside and replace the node"
+        fix = (
+            "let pod_cidrs cover it, or pin a network inside and replace the node; "
+            "the entry of a node that does not run yet can be deleted"
+        )
         findings.add(
             "allocation-outside",
             f"{source} {network}",

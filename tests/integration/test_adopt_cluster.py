@@ -211,7 +211,8 @@ REFUSED = {
     "outside": Refusal(
         finding(
             f"[allocation-outside] {of_each('allocation')}: it is outside 10.91.0.0/20. Fix: let pod_cidrs "
-            "cover it, or pin a network inside and replace the node."
+            "cover it, or pin a network inside and replace the node; the entry of a node that does not run "
+            "yet can be deleted."
         ),
         settings={"cluster_pod_cidrs": ["10.91.0.0/20"]},
         allocations={"node-3": "10.91.0.0/24"},

@@ -1,4 +1,7 @@
-"""A cluster whose programs are all downloaded: refused with a wrong file, proven, and kept up to date."""
+"""A cluster whose programs are all downloaded: refused with a wrong file, proven, and kept up to date.
+
+Whatever changes, check mode predicts: as many changes on each host as are then made.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from flatnet.container_hosts.spec import read_inventory
 PREFIX = "flatnet-rel"
 HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
 UNITS = ("containerd", "kube-proxy", "kubelet")
+CONTROL_PLANE_UNITS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ class Cluster:
     def inventory(self) -> Path:
         return self.folder / "inventory"
 
-    def run(self, playbook: str) -> Answer:
+    def run(self, playbook: str, *options: str, **settings: object) -> Answer:
         """Run a playbook with a cache in which nothing is built, and the site in the place of all others."""
         return run_playbook(
             playbook,
             self.inventory,
             "--extra-vars",
-            json.dumps(self.settings),
+            json.dumps({**self.settings, **settings}),
+            *options,
             environment={"FLATNET_CACHE": str(self.folder / "cache"), "FLATNET_MIRROR": self.site.url},
         )
 
@@ -54,6 +59,16 @@ class Cluster:
             "cluster_state_directory": str(state.state_directory(PREFIX)),
             "network_check_report_directory": str(self.folder / "reports"),
         }
+
+    def provision(self, **settings: object) -> dict[str, int]:
+        """Provision; return how much that changed on each host, which check mode has to have said before."""
+        predicted = self.run("provision_network.yml", "--check", "--diff", **settings)
+        assert predicted.code == 0, predicted
+        assert "PRIVATE KEY" not in predicted.output
+        answer = self.run("provision_network.yml", **settings)
+        assert answer.code == 0, answer
+        assert predicted.changed == answer.changed
+        return answer.changed
 
     def on(self, host: str, script: str) -> str:
         """Return what a script prints on `host`."""
@@ -71,7 +86,8 @@ class Cluster:
     def starts(self, host: str) -> dict[str, str]:
         """Return unit -> when it was started last."""
         show = "systemctl show --value --property=ActiveEnterTimestampMonotonic"
-        return {unit: self.on(host, f"{show} {unit}").strip() for unit in UNITS}
+        units = [*UNITS, *(CONTROL_PLANE_UNITS if host == "control-plane-1" else ())]
+        return {unit: self.on(host, f"{show} {unit}").strip() for unit in units}
 
     def write_inventory(self) -> None:
         """Write the inventory, with the settings of every other cluster of container hosts."""
@@ -133,8 +149,7 @@ def test_a_file_that_is_not_the_listed_one_is_refused_before_a_host_is_touched(c
 
 
 def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
-    answer = cluster.run("provision_network.yml")
-    assert answer.code == 0, answer
+    assert set(cluster.provision()) == set(HOSTS)
     answer = cluster.run("verify_network.yml")
     assert answer.code == 0, answer
     report = json.loads((cluster.folder / "reports/network_check.json").read_text())
@@ -148,8 +163,7 @@ def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
 
 def test_a_second_run_changes_and_downloads_nothing(cluster: Cluster) -> None:
     requests = len(cluster.site.requests)
-    answer = cluster.run("provision_network.yml")
-    assert (answer.code, set(answer.changed.values())) == (0, {0}), answer
+    assert cluster.provision() == dict.fromkeys(HOSTS, 0)
     assert cluster.site.requests[requests:] == []
 
 
@@ -159,11 +173,29 @@ def test_a_new_release_of_one_program_replaces_and_restarts_nothing_else(cluster
     # Behind its last section a program may have what it likes.
     file.write_bytes(file.read_bytes() + b"\n")
     cluster.site.publish()
-    answer = cluster.run("provision_network.yml")
     # On each host the program, and the unit that runs it.
-    assert (answer.code, answer.changed) == (0, dict.fromkeys(HOSTS, 2)), answer
+    assert cluster.provision() == dict.fromkeys(HOSTS, 2)
     for host, (programs, starts) in before.items():
         assert cluster.installed(host) == programs | {"kubelet": sha256(file.read_bytes())}
         now = cluster.starts(host)
-        assert {unit for unit in UNITS if now[unit] != starts[unit]} == {"kubelet"}
+        assert {unit for unit in now if now[unit] != starts[unit]} == {"kubelet"}
     assert cluster.run("verify_network.yml").code == 0
+
+
+def test_a_new_name_of_the_api_issues_one_certificate_and_restarts_one_daemon(cluster: Cluster) -> None:
+    before = {host: cluster.starts(host) for host in HOSTS}
+    # The certificate here and there, with the daemon that uses it, and the record of what is deployed.
+    changed = cluster.provision(cluster_apiserver_extra_sans=["api.example.org"])
+    assert changed == {"control-plane-1": 3, "node-1": 0}
+    restarted = {
+        (host, unit)
+        for host, starts in before.items()
+        for unit, now in cluster.starts(host).items()
+        if now != starts[unit]
+    }
+    assert restarted == {("control-plane-1", "kube-apiserver")}
+    shown = cluster.on(
+        "control-plane-1",
+        "openssl x509 -noout -ext subjectAltName -in /etc/kubernetes/pki/apiserver.crt",
+    )
+    assert "DNS:api.example.org" in shown

@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from flatnet_node.wanted import from_wire
-from node_state_host import FakeHost, converge
+from node_state_host import FakeHost, converge, unit_text
 from plugin_loader import load_plugin
 
 from flatnet.state.digest import file_digest
@@ -51,6 +51,9 @@ class Rig:
         self.module = load_plugin(PLUGIN)
         self.program = self.module.program
         monkeypatch.setattr(self.module, "program", self.note)
+        run = root.with_name("run")
+        run.mkdir()
+        monkeypatch.setattr(self.module.constants, "DEFAULT_LOCAL_TMP", str(run))
         remote = {"_low_level_execute_command": lambda _self, *given, **named: self.execute(*given, **named)}
         self.plugin = type("Action", (self.module.ActionModule,), remote)
 
@@ -78,7 +81,9 @@ class Rig:
         if self.ran is not None:
             return self.ran
         request = self.requests[-1]
-        outcome = converge(self.host, from_wire(request["state"]), check=request["check"])
+        outcome = converge(
+            self.host, from_wire(request["state"]), check=request["check"], foreseen=request["foreseen"]
+        )
         return {"rc": 0, "stdout": f"Welcome!\nflatnet-answer {json.dumps(outcome)}\n", "stderr": ""}
 
     in_check_mode = False
@@ -113,6 +118,39 @@ def test_a_program_is_brought_once_and_then_never_again(rig: Rig, program: Path)
     assert "missing" not in result
     assert rig.run(**state)["changed"] is False
     assert (len(rig.connection.brought), len(rig.requests)) == (1, 3)
+
+
+def test_check_mode_foresees_a_restart_for_a_program_that_another_task_brings(
+    rig: Rig, program: Path
+) -> None:
+    brought = {
+        "name": "programs",
+        "programs": [{"path": "/usr/local/bin/p", "source": str(program)}],
+    }
+    unit = {
+        "name": "p.service",
+        "content": unit_text(),
+        "enabled": True,
+        "state": "started",
+        "restart_on": ["/usr/local/bin/p"],
+    }
+    rig.run(**brought)
+    rig.run(units=[unit])
+    program.write_bytes(b"another" * 1000)
+    rig.in_check_mode = True
+    assert rig.run(**brought)["msg"] == "program /usr/local/bin/p: update (content differs)"
+    predicted = rig.run(units=[unit])
+    assert "foreseen" not in predicted
+    rig.in_check_mode = False
+    rig.run(**brought)
+    done = rig.run(units=[unit])
+    assert (
+        done["restarted"]
+        == predicted["restarted"]
+        == [{"unit": "p.service", "reason": "/usr/local/bin/p changed"}]
+    )
+    assert predicted == done
+    assert rig.run(units=[unit])["changed"] is False
 
 
 def test_check_mode_brings_nothing_but_makes_sure_that_it_could(rig: Rig, program: Path) -> None:

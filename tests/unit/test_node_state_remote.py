@@ -86,7 +86,7 @@ def test_what_else_a_login_prints_is_no_answer() -> None:
 def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
     package = to_wire(parse({"name": "example", "files": [{"path": str(wanted), "content": "text\n"}]}))
-    request = {"state": package.state, "check": True, "diff": True, "transfer_user": ""}
+    request = {"state": package.state, "check": True, "diff": True, "transfer_user": "", "foreseen": {}}
     answer = answer_in(call(PACKAGE, "serve", request, tmp_path).stdout)
     assert answer
     assert answer["changed"] is True
@@ -100,7 +100,7 @@ def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Pat
 
 def test_what_cannot_be_is_an_answer_too(tmp_path: Path) -> None:
     package = to_wire(parse({"name": "example", "files": [{"path": f"{SCRIPT}/below", "content": ""}]}))
-    request = {"state": package.state, "check": True, "diff": False, "transfer_user": ""}
+    request = {"state": package.state, "check": True, "diff": False, "transfer_user": "", "foreseen": {}}
     answer = answer_in(call(PACKAGE, "serve", request, tmp_path).stdout)
     assert answer
     assert answer["failed"] is True

@@ -44,13 +44,28 @@ def act(
     return result
 
 
+def modes(directory: Path) -> dict[str, int]:
+    """Return file name -> permission bits, of what is no bookkeeping."""
+    return {
+        path.name: path.stat().st_mode & 0o777
+        for path in directory.iterdir()
+        if not path.name.startswith(".")
+    }
+
+
 def test_the_action_issues_once_and_is_unchanged_afterwards(tmp_path: Path) -> None:
     first = act(tmp_path / "pki")
     assert first["changed"] is True
     assert isinstance(first["issued"], list)
     assert first["issued"][0] == {"name": "ca", "reason": "there is no CA yet"}
     assert first["issued"][-1] == {"name": "sa", "reason": "there is no key pair yet"}
-    assert act(tmp_path / "pki") == {"changed": False, "issued": [], "repaired": [], "unused": []}
+    assert act(tmp_path / "pki") == {
+        "changed": False,
+        "issued": [],
+        "repaired": [],
+        "unused": [],
+        "directory": str(tmp_path / "pki"),
+    }
 
 
 def test_check_mode_predicts_the_run_and_writes_nothing(tmp_path: Path) -> None:
@@ -60,8 +75,26 @@ def test_check_mode_predicts_the_run_and_writes_nothing(tmp_path: Path) -> None:
     sans = {"dns": ["kubernetes"], "ip": ["10.32.0.1", "203.0.113.7"]}
     predicted = act(directory, {"apiserver_sans": sans}, check=True)
     assert contents(directory) == before
-    assert predicted == act(directory, {"apiserver_sans": sans})
+    preview = Path(str(predicted["directory"]))
+    shown = {path.name: path.read_bytes() for path in preview.iterdir()}
+    done = act(directory, {"apiserver_sans": sans})
+    assert predicted == {**done, "directory": str(preview)}
     assert predicted["issued"] == [{"name": "apiserver", "reason": "SAN 203.0.113.7 added"}]
+    # What the run would leave, with no second copy of any key.
+    assert {name for name in shown if shown[name] != before[name]} == {"apiserver.crt"}
+    assert sorted(shown) == [name for name in sorted(before) if not name.startswith(".")]
+    assert [path.name for path in preview.iterdir() if not path.is_symlink()] == ["apiserver.crt"]
+
+
+def test_check_mode_shows_what_a_first_run_would_issue(tmp_path: Path) -> None:
+    predicted = act(tmp_path / "pki", check=True)
+    assert not (tmp_path / "pki").exists()
+    preview = Path(str(predicted["directory"]))
+    assert preview.stat().st_mode & 0o777 == 0o700
+    foreseen = modes(preview)
+    act(tmp_path / "pki")
+    assert foreseen == modes(tmp_path / "pki")
+    assert foreseen["ca.key"] == 0o600
 
 
 def test_the_difference_shows_sans_and_no_key(tmp_path: Path) -> None:
@@ -152,7 +185,7 @@ def test_extra_identities_are_read_with_their_defaults() -> None:
 def test_documentation_defaults_and_role_name_the_same_options() -> None:
     module = load_plugin(ROLE / "library" / "cluster_certificates.py")
     documented = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert set(yaml.safe_load(module.RETURN)) == {"issued", "repaired", "unused"}
+    assert set(yaml.safe_load(module.RETURN)) == {"directory", "issued", "repaired", "unused"}
     assert yaml.safe_load(module.EXAMPLES)[0]["cluster_certificates"].keys() < documented.keys()
     implemented = PLUGIN.ARGUMENTS
     assert documented.keys() == implemented.keys()

@@ -168,7 +168,8 @@ def test_a_pin_on_what_a_running_node_has_settles_what_the_allocations_have() ->
 def test_what_is_outside_the_pod_networks_is_refused() -> None:
     assert findings(existing_nodes=[node("node-a", "10.9.5.0/24")]) == [
         "[allocation-outside] node-a: allocation 10.9.5.0/24: it is outside 10.200.0.0/16. "
-        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node."
+        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node; "
+        "the entry of a node that does not run yet can be deleted."
     ]
 
 

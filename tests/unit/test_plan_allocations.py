@@ -115,7 +115,8 @@ def test_entries_outside_changed_pod_networks_are_refused_instead_of_moved() -> 
         Settings(pod_cidrs=("10.201.0.0/16",)), allocations={"nodes": {"node-a": ["10.200.0.0/24"]}}
     ) == [
         "[allocation-outside] node-a: allocation 10.200.0.0/24: it is outside 10.201.0.0/16. "
-        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node."
+        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node; "
+        "the entry of a node that does not run yet can be deleted."
     ]
 
 

@@ -1,8 +1,11 @@
 """Bring the certificates of the cluster to the wanted ones; thin adapter over flatnet.pki."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -70,11 +73,15 @@ class ActionModule(ActionBase):
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, object] | None = None) -> dict[str, object]:
-        """Return changed, issued, repaired and unused; a FlatnetError becomes an AnsibleActionFail."""
+        """Return changed, issued, repaired, unused; a FlatnetError becomes an AnsibleActionFail.
+
+        And directory: where the files are; in check mode where those are that would be.
+        """
         result: dict[str, object] = super().run(tmp, task_vars)
         validate: Callable[..., tuple[object, dict[str, object]]] = self.validate_argument_spec
         _, values = validate(argument_spec=ARGUMENTS)
         check, diff = bool(self._task.check_mode), bool(self._task.diff)
+        preview = _new_folder() if check else None
         try:
             request = read_request(values)
             done = reconcile(
@@ -84,6 +91,7 @@ class ActionModule(ActionBase):
                 key_pairs=request.key_pairs,
                 renew=request.renew,
                 check=check,
+                preview=preview,
                 lock_seconds=request.lock_seconds,
             )
         except FlatnetError as error:
@@ -93,12 +101,19 @@ class ActionModule(ActionBase):
             issued=[{"name": change.name, "reason": change.reason} for change in done.issued],
             repaired=[{"name": change.name, "reason": change.reason} for change in done.repaired],
             unused=done.unused,
+            directory=str(preview or request.directory),
         )
         if done.warnings:
             result["warnings"] = done.warnings
         if diff:
             result["diff"] = [_difference(change) for change in (*done.issued, *done.repaired)]
         return result
+
+
+def _new_folder() -> Path:
+    """Return a new folder of this user alone, which Ansible removes when it ends."""
+    # Ansible gives itself this constant while it starts.
+    return Path(tempfile.mkdtemp(prefix="pki-", dir=vars(constants)["DEFAULT_LOCAL_TMP"]))
 
 
 def _difference(change: Change) -> Mapping[str, str]:

@@ -157,6 +157,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+directory:
+  description:
+    - Where the files are. In check mode a folder that lives as long as the run, with new files for what would
+      be issued and links to the rest, so that what comes after can say what it would do with them.
+  type: path
+  returned: always
+  sample: /home/ops/clusters/prod/pki
 issued:
   description: What was issued (in check mode, what would be), and why.
   type: list

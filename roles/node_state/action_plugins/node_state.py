@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from flatnet.errors import FlatnetError
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, explain_silence, require_sources
+from flatnet.state.foreseen import foresee, foreseen_on
 from flatnet.state.remote import answer_in, command, program
 from flatnet.state.wire import Package, to_wire
 
@@ -42,7 +43,16 @@ class ActionModule(ActionBase):
         except FlatnetError as error:
             raise AnsibleActionFail(str(error)) from None
         answer.pop("missing")
+        foresee(self._host(task_vars), self._folder(), answer.pop("foreseen", {}))
         return {**result, **answer}
+
+    def _host(self, task_vars: dict[str, Any] | None) -> str:
+        return str((task_vars or {}).get("inventory_hostname", ""))
+
+    def _folder(self) -> Path:
+        """Return a folder that Ansible removes when it ends."""
+        # Ansible gives itself this constant while it starts.
+        return Path(vars(constants)["DEFAULT_LOCAL_TMP"])
 
     def _call(self, package: Package, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         if not self._connection.has_pipelining:
@@ -55,6 +65,7 @@ class ActionModule(ActionBase):
             "check": self._task.check_mode,
             "diff": self._task.diff,
             "transfer_user": self._transfer_user(),
+            "foreseen": foreseen_on(self._host(task_vars), self._folder()) if self._task.check_mode else {},
         }
         setting = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
         execute: Callable[..., dict[str, Any]] = self._low_level_execute_command

@@ -29,16 +29,19 @@ def converge(
     with_diff: bool = False,
     staging_owner: tuple[int, int] | None = None,
     patience: float = PATIENCE_SECONDS,
+    foreseen: dict[str, str] | None = None,
 ) -> Outcome:
     """Compare, and unless `check` is set apply. Raises StateError; then the host is as it was before.
 
     Returns changed, changes, restarted, diff, msg, and `missing`: the digests of the blobs that have to be
     brought to STAGING first. While any is missing nothing is applied.
     staging_owner: who is going to bring them, when that is not the owner of this process.
+    foreseen: path -> sha256 (or "absent") of files as earlier checks of the same run foresaw them; a check
+    returns under this name what it foresees itself.
     """
     try:
         if check:
-            return _check(host, wanted, with_diff)
+            return _check(host, wanted, with_diff, foreseen)
         return _converge(host, wanted, with_diff, staging_owner, patience)
     except OSError as error:
         raise StateError(_words(error)) from error
@@ -64,10 +67,12 @@ def _converge(
         return _outcome(comparison.plan, changed=bool(comparison.plan.changes))
 
 
-def _check(host: Host, wanted: Wanted, with_diff: bool) -> Outcome:
+def _check(host: Host, wanted: Wanted, with_diff: bool, foreseen: dict[str, str] | None) -> Outcome:
     old, others = load(host, wanted.name), load_others(host, wanted.name)
-    plan = compare(host, wanted, old, others, with_diff).plan
-    return _outcome(plan, changed=bool(plan.changes))
+    plan = compare(host, wanted, old, others, with_diff, foreseen).plan
+    digests = {file.path: file.sha256 for file in wanted.files}
+    changed = {path: digests.get(path, "absent") for path in plan.touched if path not in wanted.links}
+    return {**_outcome(plan, changed=bool(plan.changes)), "foreseen": changed}
 
 
 def _apply(host: Host, comparison: Comparison, old: Record) -> None:

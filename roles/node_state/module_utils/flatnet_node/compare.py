@@ -29,14 +29,21 @@ class Comparison(NamedTuple):
     watched: dict[str, str]
 
 
-def compare(host: Host, wanted: Wanted, old: Record, others: list[Record], with_diff: bool) -> Comparison:
+def compare(
+    host: Host,
+    wanted: Wanted,
+    old: Record,
+    others: list[Record],
+    with_diff: bool,
+    foreseen: dict[str, str] | None = None,
+) -> Comparison:
     """Compare; nothing is changed. Raises StateError for what cannot be reached from here."""
     modules = kernel.find_modules(host, wanted.kernel_modules, old)
     wanted = _with_generated(host, wanted, modules)
     removal = Removal(host, wanted, old, others)
     wanted = _with_parents(host, wanted, removal, [old, *others])
     refuse_conflicts(host, wanted, others)
-    digests = Digests(host, [old, *others])
+    digests = Digests(host, [old, *others], foreseen)
     plan = Plan()
     removal.plan(plan)
     record = Record(name=wanted.name, boot=kernel.boot_id(host) if wanted.kernel_modules else "")

@@ -33,9 +33,13 @@ def digest_of(host: Host, path: str) -> str:
 class Digests:
     """Digests of the host's files as they are now."""
 
-    def __init__(self, host: Host, records: list[Record]) -> None:
-        """Trust what any owner's record remembers of a file that has not changed since."""
+    def __init__(self, host: Host, records: list[Record], foreseen: dict[str, str] | None = None) -> None:
+        """Trust what any owner's record remembers of a file that has not changed since.
+
+        foreseen: the digests of files that would be others by now, were this not check mode.
+        """
         self._host = host
+        self._foreseen = foreseen or {}
         self._known: dict[tuple[Any, ...], str] = {}
         for record in records:
             for path, (sha256, *stamp) in record.digests.items():
@@ -43,6 +47,8 @@ class Digests:
 
     def of(self, path: str) -> str:
         """Return the sha256 of what is at path, links followed; "absent" when there is no file."""
+        if path in self._foreseen:
+            return self._foreseen[path]
         found = self._host.stat(path)
         if found is None or not os.path.isfile(self._host.at(path)):
             return "absent"

@@ -15,7 +15,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return what the task returns, and `missing`, the digests of programs that the host has not got.
 
     request: state (as from_wire takes it), check, diff (bools), transfer_user (who brings files, when that is
-    not the user who runs this).
+    not the user who runs this), foreseen (what earlier tasks would have changed, in check mode).
     """
     try:
         outcome = converge(
@@ -24,6 +24,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             check=request["check"],
             with_diff=request["diff"],
             staging_owner=transfer_ids(request["transfer_user"]),
+            foreseen=request["foreseen"],
         )
     except StateError as error:
         return {"failed": True, "msg": str(error)}
