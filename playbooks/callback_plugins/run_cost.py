@@ -63,7 +63,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Learn which address belongs to which host of the inventory."""
         manager = play.get_variable_manager()
-        for host in manager._inventory.get_hosts():
+        # A call may be delegated to a host outside of --limit.
+        for host in manager._inventory.get_hosts(ignore_limits=True, ignore_restrictions=True):
             variables = manager.get_vars(host=host, play=play, include_hostvars=False)
             self._names[str(variables.get("ansible_host", host.name))] = host.name
 
