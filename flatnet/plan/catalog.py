@@ -80,6 +80,7 @@ RULES: Mapping[str, str] = {
     "immutable-dns-address": "The deployed DNS addresses stay.",
     "immutable-node-cidr": "A deployed node's pod network stays.",
     "immutable-node-name": "A deployed node's name stays.",
+    "node-leaving": "A deployed node is planned, or was drained and deleted.",
     "immutable-backend": "The deployed backend stays.",
     "immutable-etcd-members": "The deployed members of etcd stay, and the addresses of several.",
     "allowed-change-unused": "A change that is allowed is one that is made.",

@@ -6,12 +6,11 @@ taken over; Node.spec.podCIDRs is refused as immutable. etcd takes its members f
 any.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import parse_network
-from flatnet.plan.findings import Findings
 
 # Each way was gone on a running cluster, to the end. The bridge goes because it would keep the old gateway.
 _REPLACE_NODE = (
@@ -105,44 +104,6 @@ def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     if not changes:
         judges = [_pod_changes, _service_changes, *judges, _node_network_changes]
     return changes + [change for judge in judges for change in judge(deployed, wanted)]
-
-
-def check_deployed(
-    deployed: object, wanted: Mapping[str, Any], allowed: Collection[str], findings: Findings
-) -> None:
-    """Refuse changes that no running cluster follows by itself; those of an allowed kind are warnings."""
-    for kind in sorted(set(allowed) - set(KINDS)):
-        listed = ", ".join(KINDS)
-        findings.add(
-            "setting-type", f"allowed_changes {kind!r}", "there is no such kind", f"use some of {listed}"
-        )
-    try:
-        if not isinstance(deployed, Mapping):
-            raise FlatnetError("it is not a mapping")
-        changes = immutable_changes(deployed, wanted)
-    except FlatnetError as error:
-        findings.add(
-            "deployed-format",
-            "the record of what is deployed",
-            str(error),
-            "restore it from version control, or delete it to have nothing compared",
-        )
-        return
-    for kind in sorted(set(allowed) & set(KINDS) - {change.kind for change in changes}):
-        findings.warn(
-            "allowed-change-unused",
-            f"allowed_changes {kind}",
-            "nothing of that kind changes",
-            "remove it, so that it lets nothing through unseen later",
-        )
-    for change in changes:
-        rule, reason, keep = KINDS[change.kind]
-        value = f"{change.value} in place of {change.deployed}"
-        if change.kind in allowed:
-            findings.warn(rule, value, reason, change.how, change.host)
-        else:
-            fix = f"{keep}; or {change.how}, and say so with allowed_changes: [{change.kind}]"
-            findings.add(rule, value, reason, fix, change.host)
 
 
 def matched_hosts(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:

@@ -13,11 +13,11 @@ from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
 from flatnet.plan.collector import without_collector
 from flatnet.plan.contract import Contract
+from flatnet.plan.deployed import check_deployed
 from flatnet.plan.derive import pod_mtu
 from flatnet.plan.findings import Finding, Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
-from flatnet.plan.immutable import check_deployed
 from flatnet.plan.known_cluster import is_of_these_nodes, is_of_this_name
 from flatnet.plan.live import resolve_mtu
 from flatnet.plan.live_rules import check_live, check_node_ports

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
+from flatnet.plan.deployed import check_deployed
 from flatnet.plan.findings import Findings
-from flatnet.plan.immutable import KINDS, check_deployed
+from flatnet.plan.immutable import KINDS
 from flatnet.plan_report.difference import plan_difference
 from flatnet.plan_report.difference_table import difference_table
 from flatnet.plan_report.document import SCHEMA_PATH, Document, read_document

@@ -202,6 +202,12 @@ WARNED = [
         settings(allowed_changes=("dns_domain",)) | DEPLOYED_NOW,
         settings(allowed_changes=("dns_domain",), dns_domain="example.com") | DEPLOYED_NOW,
     ),
+    Case("node-leaving", {"some": HOSTS[:2]} | DEPLOYED_NOW, {"some": HOSTS} | DEPLOYED_NOW),
+    Case(
+        "node-leaving",
+        {"some": [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"kube_control_plane"}))]} | DEPLOYED_NOW,
+        {"some": [*HOSTS[:2], replace(HOSTS[2], inventory_name="other", node_name="node-c")]} | DEPLOYED_NOW,
+    ),
     Case("node-mask-limit", settings(SIX, node_prefixes=(65,)), settings(SIX, node_prefixes=(64,))),
     Case("max-pods-tight", settings(max_pods=127), settings(max_pods=126)),
     Case(

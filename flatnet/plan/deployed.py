@@ -1,0 +1,66 @@
+"""Holds the wanted plan against the one that is deployed."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from flatnet.errors import FlatnetError
+from flatnet.plan.findings import Findings
+from flatnet.plan.immutable import KINDS, immutable_changes, matched_hosts
+from flatnet.plan.names import listed_names
+
+
+def check_deployed(
+    deployed: object, wanted: Mapping[str, Any], allowed: Collection[str], findings: Findings
+) -> None:
+    """Refuse changes that no running cluster follows by itself; those of an allowed kind are warnings."""
+    for kind in sorted(set(allowed) - set(KINDS)):
+        listed = ", ".join(KINDS)
+        findings.add(
+            "setting-type", f"allowed_changes {kind!r}", "there is no such kind", f"use some of {listed}"
+        )
+    try:
+        if not isinstance(deployed, Mapping):
+            raise FlatnetError("it is not a mapping")
+        changes = immutable_changes(deployed, wanted)
+    except FlatnetError as error:
+        findings.add(
+            "deployed-format",
+            "the record of what is deployed",
+            str(error),
+            "restore it from version control, or delete it to have nothing compared",
+        )
+        return
+    _warn_of_leaving(deployed, wanted, findings)
+    for kind in sorted(set(allowed) & set(KINDS) - {change.kind for change in changes}):
+        findings.warn(
+            "allowed-change-unused",
+            f"allowed_changes {kind}",
+            "nothing of that kind changes",
+            "remove it, so that it lets nothing through unseen later",
+        )
+    for change in changes:
+        rule, reason, keep = KINDS[change.kind]
+        value = f"{change.value} in place of {change.deployed}"
+        if change.kind in allowed:
+            findings.warn(rule, value, reason, change.how, change.host)
+        else:
+            fix = f"{keep}; or {change.how}, and say so with allowed_changes: [{change.kind}]"
+            findings.add(rule, value, reason, fix, change.host)
+
+
+def _warn_of_leaving(deployed: Mapping[str, Any], wanted: Mapping[str, Any], findings: Findings) -> None:
+    """Tell of nodes that have pods in what is deployed and are not planned any more."""
+    before, after = deployed.get("nodes", {}), wanted.get("nodes") or {}
+    stay = {former for host, former in matched_hosts(before, after).items() if after[host].get("pod_cidrs")}
+    leaving = [
+        node.get("name", host)
+        for host, node in sorted(before.items())
+        if node.get("pod_cidrs") and host not in stay
+    ]
+    if leaving and after:
+        findings.warn(
+            "node-leaving",
+            listed_names(leaving),
+            "deployed, and not among the planned nodes: the pods there are cut off from all others",
+            "nothing, once the node is drained and deleted; else put it back, and do that first",
+        )
