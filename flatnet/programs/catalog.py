@@ -18,6 +18,8 @@ from flatnet.errors import FlatnetError
 
 ARCHITECTURES = ("amd64", "arm64")
 SOURCES = ("release", "gomod", "directory")
+# Where messages send people to whom a published file is not what it should be.
+PINS = "build/programs.yml (or your own file of releases)"
 DEFAULT_INSTALL_DIRECTORY = "/usr/local/bin"
 _MAJOR_VERSION_ELEMENT = re.compile(r"v[0-9]+")
 _DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flatnet.errors import FlatnetError
+from flatnet.programs.catalog import PINS
 from flatnet.programs.progress import Progress
 from flatnet.programs.store import digest_of, flush
 
@@ -51,7 +52,7 @@ def fetch(url: str, digest: str, folder: Path, progress: Progress) -> Path:
         part.unlink()
         raise FlatnetError(
             f"{address} has {algorithm} {actual}, and {wanted} is pinned; it was not used. "
-            "The file was replaced between here and upstream, or the pin in build/programs.yml is wrong: "
+            f"The file was replaced between here and upstream, or the digest in {PINS} is wrong: "
             "compare it with what upstream states"
         )
     flush(part)
@@ -95,7 +96,7 @@ def _transfer(address: str, part: Path) -> None:
             raise _InterruptedError(f"the server answers {problem.code} {problem.reason}") from problem
         raise FlatnetError(
             f"{address} cannot be had: the server answers {problem.code} {problem.reason}. "
-            f"Check the version in build/programs.yml, or name a mirror in {MIRROR_VARIABLE}"
+            f"Check URL and version in {PINS}, or name a mirror in {MIRROR_VARIABLE}"
         ) from problem
     except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as problem:
         raise _InterruptedError(f"the connection failed ({getattr(problem, 'reason', problem)})") from problem

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
-from flatnet.programs.catalog import ReleaseFile, Upstream
+from flatnet.programs.catalog import PINS, ReleaseFile, Upstream
 from flatnet.programs.download import fetch
 from flatnet.programs.missing import MissingProgramError
 from flatnet.programs.progress import Progress
@@ -106,14 +106,10 @@ def _extract(archive: Path, wanted: dict[str, Path]) -> None:
                     shutil.copyfileobj(content, target)
                 program.chmod(0o755)
     except tarfile.TarError as problem:
-        raise FlatnetError(
-            f"{archive} is no tar archive ({problem}); correct build/programs.yml"
-        ) from problem
+        raise FlatnetError(f"{archive} is no tar archive ({problem}); correct its URL in {PINS}") from problem
     if wanted:
         names = ", ".join(sorted(wanted))
-        raise FlatnetError(
-            f"{archive} holds no regular file {names}; correct the `members` in build/programs.yml"
-        )
+        raise FlatnetError(f"{archive} holds no regular file {names}; correct the `members` in {PINS}")
 
 
 def _entry(store: Store, upstream: Upstream, architecture: str) -> Path:

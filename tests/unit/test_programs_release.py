@@ -130,8 +130,8 @@ def test_a_file_with_another_digest_is_refused_with_both_and_kept_nowhere(
         fetch(f"{site.url}/tool", DIGEST, tmp_path, progress)
     assert str(refused.value) == (
         f"{site.url}/tool has sha256 {actual}, and {DIGEST[7:]} is pinned; it was not used. "
-        "The file was replaced between here and upstream, or the pin in build/programs.yml is wrong: "
-        "compare it with what upstream states"
+        "The file was replaced between here and upstream, or the digest in build/programs.yml (or your own "
+        "file of releases) is wrong: compare it with what upstream states"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -141,7 +141,8 @@ def test_a_missing_file_is_refused_at_once(site: Site, tmp_path: Path, progress:
         fetch(f"{site.url}/absent", DIGEST, tmp_path, progress)
     assert str(refused.value) == (
         f"{site.url}/absent cannot be had: the server answers 404 Not Found. "
-        "Check the version in build/programs.yml, or name a mirror in FLATNET_MIRROR"
+        "Check URL and version in build/programs.yml (or your own file of releases), or name a mirror in "
+        "FLATNET_MIRROR"
     )
     assert site.requests == [("/absent", None)]
 
