@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flatnet_node.digests import digest_of
 from node_state_host import FakeHost, StateError, apply, tree
 
 ROUTES = [
@@ -212,6 +213,18 @@ def test_a_sysctl_is_set_now_and_for_the_next_boot_and_put_back_at_the_end(host:
     outcome = apply(host, state="absent")
     assert changes(outcome, "sysctl") == ["net.ipv4.ip_forward restore: is 1, was 0 before"]
     assert (live(host, "net.ipv4.ip_forward"), path.exists()) == ("0", False)
+
+
+def test_a_check_foresees_the_files_that_follow_from_the_state_as_well(host: FakeHost) -> None:
+    state: dict[str, Any] = {"sysctls": {"net.ipv4.ip_forward": 1}, "routes": ROUTES}
+    foreseen = apply(host, **state, check=True)["foreseen"]
+    apply(host, **state)
+    files = {path: digest for path, digest in foreseen.items() if digest != "absent"}
+    assert files == {path: digest_of(host, path) for path in files}
+    assert "/etc/sysctl.d/90-flatnet-example.conf" in files
+    assert "/etc/systemd/system/flatnet-routes-example.service" in files
+    # Directories, which no unit can watch.
+    assert all((host.root / path.lstrip("/")).is_dir() for path in foreseen.keys() - files.keys())
 
 
 def test_a_sysctl_that_somebody_set_since_is_left_as_it_is(host: FakeHost) -> None:

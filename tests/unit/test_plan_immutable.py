@@ -52,6 +52,13 @@ def test_a_node_that_leaves_is_told_of_with_what_it_takes() -> None:
     ]
 
 
+def test_a_node_whose_networks_the_backend_gives_out_is_told_of_too() -> None:
+    deployed = {"nodes": {"node-z": {"name": "node-z", "groups": ["kube_node"]}}}
+    assert [line.partition(": ")[0] for line in prepare(deployed=deployed).warnings] == [
+        "[node-leaving] node-z"
+    ]
+
+
 def test_a_second_pod_network_and_another_node_are_no_finding() -> None:
     more = Settings(pod_cidrs=("10.200.0.0/16", "10.201.0.0/16"))
     assert prepare(more, contract=KUBENET | {"several_pod_cidrs": True}, deployed=DEPLOYED).warnings == []

@@ -69,8 +69,8 @@ def _converge(
 
 def _check(host: Host, wanted: Wanted, with_diff: bool, foreseen: dict[str, str] | None) -> Outcome:
     old, others = load(host, wanted.name), load_others(host, wanted.name)
-    plan = compare(host, wanted, old, others, with_diff, foreseen).plan
-    digests = {file.path: file.sha256 for file in wanted.files}
+    comparison = compare(host, wanted, old, others, with_diff, foreseen)
+    plan, digests = comparison.plan, comparison.watched
     changed = {path: digests.get(path, "absent") for path in plan.touched if path not in wanted.links}
     return {**_outcome(plan, changed=bool(plan.changes)), "foreseen": changed}
 
