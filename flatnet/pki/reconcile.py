@@ -180,7 +180,7 @@ def _reconcile_leaf(
         return
     if kept_key is not None:
         _repair_key_mode(spec.name, key_file, store, result)
-    if store.issues:
+    if store.target is not None:
         used_key = kept_key or generate_key(spec.key_type)
         # The key first: a run killed between the two leaves a certificate for another key, which the next run
         # sees.

@@ -31,19 +31,14 @@ class StoredFile:
 class Store:
     """The files of one directory; with check True nothing in it is ever written, and it need not exist.
 
-    preview: a directory of its own for what a check would have written.
+    preview: a directory of its own for what a check would have written; target: where writes go, if anywhere.
     """
 
     def __init__(self, directory: Path, *, check: bool, preview: Path | None = None) -> None:
         """Remember the directory; use `opened` to get a locked one."""
         self.directory = directory
         self.check = check
-        self.preview = preview
-
-    @property
-    def issues(self) -> bool:
-        """Tell whether what is issued goes anywhere."""
-        return not self.check or self.preview is not None
+        self.target = preview if check else directory
 
     def path(self, file_name: str) -> Path:
         """Return the path of a file in the directory."""
@@ -70,10 +65,9 @@ class Store:
         The new file has its mode before it has content, whatever the umask is. A run that is killed leaves
         the old file and an unfinished one, which the next run removes.
         """
-        directory = self.preview if self.check else self.directory
-        if directory is None:
+        if self.target is None:
             return
-        path, unfinished = directory / file_name, directory / f".{file_name}{_UNFINISHED}"
+        path, unfinished = self.target / file_name, self.target / f".{file_name}{_UNFINISHED}"
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
             with os.fdopen(descriptor, "wb") as stream:
@@ -84,7 +78,7 @@ class Store:
                     os.fsync(descriptor)
             unfinished.replace(path)
             if durable:
-                _sync_directory(directory)
+                _sync_directory(self.target)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise _refusal(path, "write", error) from error
@@ -109,10 +103,10 @@ class Store:
 
     def complete_preview(self) -> None:
         """Have the preview show every file: links to those that a check would not have written."""
-        if self.preview is None or not self.directory.is_dir():
+        if self.target in (None, self.directory) or not self.directory.is_dir():
             return
         for path in self.directory.iterdir():
-            seen = self.preview / path.name
+            seen = self.target / path.name
             if not path.name.startswith(".") and not seen.exists():
                 seen.symlink_to(path.absolute())
 

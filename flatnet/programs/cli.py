@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Without this a plain `kill` would leave the compilers running and the unfinished folder behind.
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options.run(options, site_catalog(getattr(options, "releases", None)))
+        options.run(options, site_catalog(options.releases))
     except FlatnetError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flatnet.programs", description=__doc__)
+    # What is built has no published files to replace.
+    parser.set_defaults(releases=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from host_shell import on_host
 
 from flatnet.container_hosts import hosts, podman, state, underlay
 from flatnet.container_hosts.spec import Cluster, make_cluster
@@ -59,16 +60,7 @@ class Hosts:
 
     def on(self, host: str, script: str) -> str:
         """Return what the shell script prints on `host`; it ends at the first command that fails."""
-        configuration = state.state_directory(PREFIX) / "ssh_config"
-        done = subprocess.run(
-            ["ssh", "-F", configuration, host, "sh -eu"],
-            input=script,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{host}: {done.stderr}"
-        return done.stdout.strip()
+        return on_host(PREFIX, host, script).strip()
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from host_shell import on_host
 from playbook import Answer, run_playbook
 
 from flatnet.container_hosts import hosts, state
@@ -20,6 +22,7 @@ from flatnet.pki import CertificateSpec, Usage, reconcile
 PREFIX = "flatnet-no"
 ADDRESS = "10.211.4.11"
 NOBODY = "10.211.4.99"
+on_node = partial(on_host, PREFIX, "node-1")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,15 +31,6 @@ def _host() -> Iterator[None]:
     hosts.create(cluster, lambda _: None)
     yield
     hosts.destroy(PREFIX)
-
-
-def on_host(script: str) -> str:
-    return subprocess.run(
-        ["ssh", "-F", state.state_directory(PREFIX) / "ssh_config", "node-1", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def provision(folder: Path, settings: dict[str, Any] | None = None, **variables: str) -> Answer:
@@ -70,7 +64,7 @@ def provision(folder: Path, settings: dict[str, Any] | None = None, **variables:
 
 def left_on_host() -> str:
     """Return what a provision would have left; ls fails where there is nothing, which is the good case."""
-    return on_host("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true")
+    return on_node("ls /var/lib/flatnet /etc/kubernetes 2>/dev/null || true")
 
 
 @pytest.mark.parametrize(
@@ -135,11 +129,11 @@ def test_a_wrong_setting_is_named_with_its_fix(
 def test_what_a_host_has_that_the_plan_needs_is_named(
     tmp_path: Path, script: str, undo: str, words: list[str]
 ) -> None:
-    on_host(script)
+    on_node(script)
     try:
         answer = provision(tmp_path)
     finally:
-        on_host(undo)
+        on_node(undo)
     assert answer.code != 0
     assert [word for word in words if word not in answer.message] == []
     assert left_on_host() == ""
@@ -150,12 +144,12 @@ def test_a_host_of_a_cluster_whose_keys_are_lost_keeps_its_trust(tmp_path: Path)
     other = tmp_path / "other"
     reconcile(other, [CertificateSpec("ca", "kubernetes-ca", "ca", frozenset({Usage.CA}))], datetime.now(UTC))
     trusted = (other / "ca.crt").read_text()
-    on_host(f"mkdir -p /etc/kubernetes/pki && cat > /etc/kubernetes/pki/ca.crt <<'end'\n{trusted}end")
+    on_node(f"mkdir -p /etc/kubernetes/pki && cat > /etc/kubernetes/pki/ca.crt <<'end'\n{trusted}end")
     try:
         answer = provision(tmp_path)
-        kept = on_host("cat /etc/kubernetes/pki/ca.crt")
+        kept = on_node("cat /etc/kubernetes/pki/ca.crt")
     finally:
-        on_host("rm -r /etc/kubernetes")
+        on_node("rm -r /etc/kubernetes")
     assert answer.code != 0
     words = ["node-1", "/etc/kubernetes/pki/ca.crt", str(tmp_path / "state" / "pki"), "backup"]
     assert [word for word in words if word not in answer.message] == []
@@ -187,21 +181,21 @@ def test_a_wrong_host_key_is_refused_and_nothing_is_sent(tmp_path: Path) -> None
 
 
 def test_a_host_without_python_is_told_what_to_install(tmp_path: Path) -> None:
-    on_host("mkdir /hidden && mv /usr/bin/python3* /hidden/")
+    on_node("mkdir /hidden && mv /usr/bin/python3* /hidden/")
     try:
         answer = provision(tmp_path)
     finally:
-        on_host("mv /hidden/python3* /usr/bin/ && rmdir /hidden")
+        on_node("mv /hidden/python3* /usr/bin/ && rmdir /hidden")
     assert answer.code != 0
     assert [word for word in ("node-1", "Python", "python3") if word not in answer.message] == []
     assert left_on_host() == ""
 
 
 def test_a_missing_command_is_named_with_its_package(tmp_path: Path) -> None:
-    on_host("mv /usr/sbin/conntrack /usr/sbin/conntrack.away")
+    on_node("mv /usr/sbin/conntrack /usr/sbin/conntrack.away")
     try:
         answer = provision(tmp_path)
     finally:
-        on_host("mv /usr/sbin/conntrack.away /usr/sbin/conntrack")
+        on_node("mv /usr/sbin/conntrack.away /usr/sbin/conntrack")
     assert answer.code != 0
     assert [word for word in ("node-1", "conntrack") if word not in answer.message] == []

@@ -5,9 +5,7 @@ Whatever changes, check mode predicts: as many changes on each host as are then 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
+from host_shell import on_host
 from playbook import ROOT, Answer, run_playbook
 from release_site import ReleaseSite, release_site
 
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.spec import read_inventory
+from flatnet.programs.store import digest_of
 
 PREFIX = "flatnet-rel"
 HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
@@ -70,24 +70,16 @@ class Cluster:
         assert predicted.changed == answer.changed
         return answer.changed
 
-    def on(self, host: str, script: str) -> str:
-        """Return what a script prints on `host`."""
-        configuration = state.state_directory(PREFIX) / "ssh_config"
-        done = subprocess.run(
-            ["ssh", "-F", configuration, host, script], capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
     def installed(self, host: str) -> dict[str, str]:
         """Return program -> sha256 on `host`."""
-        lines = self.on(host, "sha256sum /usr/local/bin/* /opt/cni/bin/*").splitlines()
+        lines = on_host(PREFIX, host, "sha256sum /usr/local/bin/* /opt/cni/bin/*").splitlines()
         return {Path(path).name: digest for digest, path in (line.split() for line in lines)}
 
     def starts(self, host: str) -> dict[str, str]:
         """Return unit -> when it was started last."""
         show = "systemctl show --value --property=ActiveEnterTimestampMonotonic"
         units = [*UNITS, *(CONTROL_PLANE_UNITS if host == "control-plane-1" else ())]
-        return {unit: self.on(host, f"{show} {unit}").strip() for unit in units}
+        return dict(zip(units, on_host(PREFIX, host, f"{show} {' '.join(units)}").split(), strict=True))
 
     def write_inventory(self) -> None:
         """Write the inventory, with the settings of every other cluster of container hosts."""
@@ -124,28 +116,24 @@ def cluster() -> Iterator[Cluster]:
                 hosts.destroy(PREFIX)
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 # The tests build on each other, in their order: what one leaves is what the next one finds.
 
 
 def test_a_file_that_is_not_the_listed_one_is_refused_before_a_host_is_touched(cluster: Cluster) -> None:
     file = cluster.site.file("kubelet")
-    content = file.read_bytes()
+    content, listed = file.read_bytes(), digest_of(file)
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    served = digest_of(file)
     answer = cluster.run("provision_network.yml")
-    changed, path = file.read_bytes(), cluster.site.path("kubelet")
     file.write_bytes(content)
     assert answer.code == 2
     assert answer.message.startswith(
-        f"{cluster.site.url}{path} has sha256 {sha256(changed)}, "
-        f"and {sha256(content)} is pinned; it was not used. "
+        f"{cluster.site.url}{cluster.site.path('kubelet')} has sha256 {served}, "
+        f"and {listed} is pinned; it was not used. "
     )
     # find fails where there is nothing to look through, which is the good case too.
     left = "find /usr/local/bin /opt/cni /etc/kubernetes /var/lib/flatnet -type f 2>/dev/null || true"
-    assert [cluster.on(host, left) for host in HOSTS] == ["", ""]
+    assert [on_host(PREFIX, host, left) for host in HOSTS] == ["", ""]
 
 
 def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
@@ -157,7 +145,7 @@ def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
     # What was there when the wrong file was refused was not fetched a second time.
     wanted = [cluster.site.path(program) for program in ("etcd", "kube-apiserver", "kubelet", "agnhost")]
     assert [cluster.site.requests.count(path) for path in wanted] == [1, 1, 2, 1]
-    published = sha256(cluster.site.file("kubelet").read_bytes())
+    published = digest_of(cluster.site.file("kubelet"))
     assert [cluster.installed(host)["kubelet"] for host in HOSTS] == [published, published]
 
 
@@ -176,7 +164,7 @@ def test_a_new_release_of_one_program_replaces_and_restarts_nothing_else(cluster
     # On each host the program, and the unit that runs it.
     assert cluster.provision() == dict.fromkeys(HOSTS, 2)
     for host, (programs, starts) in before.items():
-        assert cluster.installed(host) == programs | {"kubelet": sha256(file.read_bytes())}
+        assert cluster.installed(host) == programs | {"kubelet": digest_of(file)}
         now = cluster.starts(host)
         assert {unit for unit in now if now[unit] != starts[unit]} == {"kubelet"}
     assert cluster.run("verify_network.yml").code == 0
@@ -194,7 +182,8 @@ def test_a_new_name_of_the_api_issues_one_certificate_and_restarts_one_daemon(cl
         if now != starts[unit]
     }
     assert restarted == {("control-plane-1", "kube-apiserver")}
-    shown = cluster.on(
+    shown = on_host(
+        PREFIX,
         "control-plane-1",
         "openssl x509 -noout -ext subjectAltName -in /etc/kubernetes/pki/apiserver.crt",
     )
