@@ -150,7 +150,9 @@ def _export(options: argparse.Namespace, catalog: Catalog) -> None:
             program = finder.program(name)
             found[name] = DirectoryProgram(program.file, program.sha256, program.version)
         except MissingProgramError as problem:
-            missing.append(problem)
+            # Without names, whatever the source has is meant; a name must be.
+            if problem.verb or options.names:
+                missing.append(problem)
     if missing:
         raise FlatnetError(missing_message(missing))
     export_programs(found, options.directory)

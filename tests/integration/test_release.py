@@ -1,4 +1,4 @@
-"""A cluster whose programs are all downloaded: refused with a wrong file, proven, and kept up to date.
+"""A cluster whose programs are all downloaded: refused with a wrong file, proven, kept up to date, moved off.
 
 Whatever changes, check mode predicts: as many changes on each host as are then made.
 """
@@ -6,6 +6,8 @@ Whatever changes, check mode predicts: as many changes on each host as are then 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from release_site import ReleaseSite, release_site
 
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.spec import read_inventory
-from flatnet.programs.store import digest_of
+from flatnet.programs.store import digest_of, read_sums
 
 PREFIX = "flatnet-rel"
 HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
@@ -188,3 +190,22 @@ def test_a_new_name_of_the_api_issues_one_certificate_and_restarts_one_daemon(cl
         "openssl x509 -noout -ext subjectAltName -in /etc/kubernetes/pki/apiserver.crt",
     )
     assert "DNS:api.example.org" in shown
+
+
+def test_the_same_programs_from_a_folder_are_sent_only_where_they_differ(cluster: Cluster) -> None:
+    folder = cluster.folder / "folder"
+    export = [sys.executable, "-m", "flatnet.programs", "export", str(folder)]
+    subprocess.run(export, cwd=ROOT, check=True, capture_output=True)
+    before = {host: cluster.installed(host) for host in HOSTS}
+    changed = cluster.provision(
+        cluster_programs_source="directory",
+        cluster_programs_directory=str(folder),
+        cluster_apiserver_extra_sans=["api.example.org"],
+    )
+    # Of all programs only the kubelet on the hosts is not the built one, since the test of a new release.
+    assert changed == dict.fromkeys(HOSTS, 2)
+    built = read_sums(folder)
+    for host, programs in before.items():
+        assert cluster.installed(host) == programs | {"kubelet": built["kubelet"]}
+        assert programs["kubelet"] != built["kubelet"]
+    assert cluster.run("verify_network.yml").code == 0

@@ -146,6 +146,22 @@ def test_an_export_is_found_by_the_directory_source(
     assert found["programs"]["probe"]["version"] == "1.0.0"
 
 
+def test_an_export_of_everything_is_of_what_the_source_has(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = machine / "build/programs.yml"
+    data = yaml.safe_load(pins.read_text())
+    file = {"url": "http://127.0.0.1:1/lone", "program": "lone", "digests": {"amd64": f"sha256:{'0' * 64}"}}
+    data["upstreams"]["lone"] = {"version": "1.0.0", "release": [file]}
+    pins.write_text(yaml.safe_dump(data))
+    main(["build"])
+    capsys.readouterr()
+    assert main(["export", str(machine / "export")]) == 0
+    assert capsys.readouterr().out == f"{machine}/export: agent, probe for amd64\n"
+    assert main(["export", str(machine / "export"), "lone"]) == 1
+    assert "lone has no Go module pin; use another source for it" in capsys.readouterr().err
+
+
 def test_a_look_up_answers_in_the_words_of_the_role(plugin: ModuleType) -> None:
     main(["build", "probe"])
     found = plugin.look_up({"a": asked(names=["probe"], images=["probe"])}, download=False)["a"]
