@@ -60,6 +60,20 @@ def _no_pod(finding: Finding, clues: Clues) -> Diagnosis | None:
     return finding["detail"], "kubectl get pods -o wide; journalctl -u kubelet -u containerd on the node"
 
 
+def _lost_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the pods that lost their link: a CNI plugin is called once for a pod, so nothing restores it."""
+    del clues
+    if finding["class"] != "running_pods":
+        return None
+    node = finding["source"]["node"]
+    if finding["error"] != "lost":
+        return f"the pods of {node} are not known: {finding['detail']}", f"ls /var/lib/cni/results on {node}"
+    return (
+        f"pods of {node} do not answer it: {finding['detail']}",
+        "kubectl delete pod: what its controller makes in its place is connected anew",
+    )
+
+
 def _foreign_address(finding: Finding, clues: Clues) -> Diagnosis | None:
     if finding["class"] != "planned_address":
         return None
@@ -162,6 +176,7 @@ def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
 _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _not_made,
     _no_pod,
+    _lost_pods,
     _foreign_address,
     source_pod_unreachable,
     _mtu,

@@ -18,6 +18,7 @@ from flatnet.check.matrix_pods import (
     pod_to_node,
     pod_to_pod_other_node,
     pod_to_pod_same_node,
+    running_pods,
 )
 from flatnet.check.matrix_services import (
     cluster_ip,
@@ -37,6 +38,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "planned_address": planned_address,
     "pod_own_address": pod_own_address,
     "pod_mtu": pod_mtu,
+    "running_pods": running_pods,
     "node_to_node": node_to_node,
     "pod_to_pod_same_node": pod_to_pod_same_node,
     "pod_to_pod_other_node": pod_to_pod_other_node,

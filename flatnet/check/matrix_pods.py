@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from flatnet.check.model import CLIENT, HOST, SERVER, Check
+from flatnet.check.model import CLIENT, HOST, SERVER, Check, Endpoint
 from flatnet.check.part import Part
 
 
@@ -67,6 +67,27 @@ def _inside(part: Part, kind: str, role: str, read: str, expected: list[str]) ->
         reads="text",
         protocol="none",
         problem=part.problem(part.node, role),
+    )
+
+
+def running_pods(part: Part) -> Iterator[Check]:
+    """Check that every pod that runs on the node answers it, whoever made the pod.
+
+    The probes are new. A pod that lost its link before they came, as when somebody deletes its bridge and
+    the next pod's CNI call makes another, is only found by asking all.
+    """
+    probes = [
+        part.cluster.pods[part.node, role] for role in (SERVER, CLIENT) if not part.problem(part.node, role)
+    ]
+    every: Endpoint = {"kind": "pod", "node": part.node, "name": "running", "address": ""}
+    yield part.check(
+        "running_pods",
+        part.own_node(part.node),
+        every,
+        {"method": "running_pods", "family": part.family, "pod_uids": [pod.uid for pod in probes]},
+        expected=["every pod answers"],
+        reads="text",
+        protocol="icmp",
     )
 
 

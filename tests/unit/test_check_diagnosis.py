@@ -50,6 +50,25 @@ def test_a_missing_route_is_named_with_its_network_and_node_from_both_sides() ->
     assert looks == {"ip route get 10.200.2.10 on node-1"}
 
 
+def test_pods_that_lost_their_link_are_named_and_nothing_else_is_blamed() -> None:
+    detail = "shop/web (10.200.1.7): the bridge cbr0 is gone"
+
+    def symptom(check: Check) -> Json | None:
+        lost = check["class"] == "running_pods" and check["source"]["node"] == "node-1"
+        return wrong(check, error="lost", detail=detail) if lost else None
+
+    (finding,) = run(symptom)
+    assert finding["cause"] == f"pods of node-1 do not answer it: {detail}"
+    assert finding["look"].startswith("kubectl delete pod")
+
+
+def test_a_node_that_keeps_no_record_of_its_pods_is_told_from_one_that_lost_some() -> None:
+    def symptom(check: Check) -> Json | None:
+        return wrong(check, error="record", detail="x") if check["class"] == "running_pods" else None
+
+    assert causes(run(symptom)) == {f"the pods of node-{index} are not known: x" for index in range(3)}
+
+
 def test_services_are_not_blamed_for_the_route_that_their_pods_lack() -> None:
     lost = _lost("node-1", "node-2")
 

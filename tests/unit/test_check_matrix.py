@@ -22,6 +22,7 @@ def _counts(nodes: int) -> dict[str, int]:
         "planned_address": 2 * nodes,
         "pod_own_address": 2 * nodes,
         "pod_mtu": 2 * nodes,
+        "running_pods": nodes,
         "node_to_node": others,
         "pod_to_pod_same_node": 2 * nodes,
         "pod_to_pod_other_node": 2 * others,

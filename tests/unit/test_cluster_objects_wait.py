@@ -150,12 +150,12 @@ def test_a_failed_wait_explains_the_pods(api: FakeApi) -> None:
             f"/api/v1/namespaces/shop/events/{name}",
             {"metadata": {"name": name}, "involvedObject": {"uid": uid}, **event},
         )
-    assert failure(api, wait_for_pods={**WEB, "seconds": 0.05}) == (
+    assert failure(api, wait_for_pods={**WEB, "seconds": 0.05, "advice": "; see the shop's page"}) == (
         "0 of 4 pods with app=web in shop are ready after 0.05 s:"
         " web-0 (on no node, Pending): Unschedulable: no nodes;"
         " web-1 (on node1, Running): container web waits: ErrImagePull: no host;"
         " web-2 (on node1, Pending): container web waits: CrashLoopBackOff (before, it ended with exit code"
-        " 2: Error) [BackOff: last]; and 1 more"
+        " 2: Error) [BackOff: last]; and 1 more; see the shop's page"
     )
 
 

@@ -100,6 +100,10 @@ options:
         description: Seconds to wait at most.
         type: int
         default: 120
+      advice:
+        description: What the message ends with when they do not get ready.
+        type: str
+        default: ""
   return_objects:
     description: Whether to return the objects as the API server has them after they were applied.
     type: bool
@@ -225,6 +229,7 @@ ARGUMENTS = {
             "label_selector": {"type": "str", "required": True},
             "count": {"type": "int"},
             "seconds": {"type": "int", "default": 120},
+            "advice": {"type": "str", "default": ""},
         },
     },
     "return_objects": {"type": "bool", "default": False},

@@ -21,6 +21,7 @@ options:
       - The checks; each has C(id), C(how), C(reads), C(expected) and C(family).
       - C(how.method) is C(http) (host, port, path), C(dial) (the same through a probe pod at via, via_port),
         C(dns) (server, name, type, transport), C(interface) (pod_uid, read address or mtu),
+        C(running_pods) (pod_uids of some that are known to run),
         C(data) (observed already) or C(none) (reason why it cannot be made).
     type: list
     elements: dict

@@ -26,7 +26,10 @@ _GO_KINDS = {
 
 
 class NoAnswerError(Exception):
-    """No answer came; kind is one of refused, unreachable, timeout, source, name, interface, none, failed."""
+    """No answer came.
+
+    kind is one of refused, unreachable, timeout, source, name, interface, record, lost, none, failed.
+    """
 
     def __init__(self, kind: str, detail: str) -> None:
         """Keep what happened in one word and in full."""

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from .answers import Json, NoAnswerError, ask_dial, ask_http
 from .dns import ask_dns
 from .host import ask_interface, global_addresses, links, pod_processes
+from .pods import ask_running_pods
 
 
 def _data(how: Json, seconds: float) -> str:
@@ -28,6 +29,7 @@ METHODS: dict[str, Callable[[Json, float], str]] = {
     "dial": ask_dial,
     "dns": ask_dns,
     "interface": ask_interface,
+    "running_pods": ask_running_pods,
     "data": _data,
     "none": _none,
 }

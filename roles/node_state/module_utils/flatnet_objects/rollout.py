@@ -23,7 +23,7 @@ def wait_for_pods(
 
     The workloads among the applied objects that live in the namespace finish their rollout first; otherwise
     the pods of the previous revision would be taken for the new ones. Pods on their way out, and pods that
-    ended, do not count. Raises ObjectsError that says of the pods what holds them.
+    ended, do not count. Raises ObjectsError that says of the pods what holds them, and ends with `advice`.
     """
     namespace, selector, seconds = wanted["namespace"], wanted["label_selector"], wanted["seconds"]
     least = 1 if wanted["count"] is None else wanted["count"]
@@ -52,7 +52,7 @@ def wait_for_pods(
         reasons += _workload_reasons(client, discovery, workloads, namespace)
     raise ObjectsError(
         f"{len(pods) - len(unready)} of {max(least, len(pods))} pods with {selector} in {namespace} are ready"
-        f" after {seconds:g} s: {'; '.join(reasons)}"
+        f" after {seconds:g} s: {'; '.join(reasons)}{wanted.get('advice', '')}"
     )
 
 
