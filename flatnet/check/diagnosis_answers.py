@@ -1,6 +1,8 @@
 """Diagnoses of answers that did not come."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
 from flatnet.check.model import Finding
@@ -66,7 +68,7 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
     look = f"ip route get {address} on {here}"
     matching = [entry for entry in routes if _covers(entry.get("dst", ""), address)]
     if not matching:
-        return f"no route to {network} (pods of {there}) on {here}", look
+        return f"no route to {network} (pods of {there}) on {here}", _restart(plan["backend"], here) or look
     best = max(matching, key=lambda entry: ip_network(entry["dst"], strict=False).prefixlen)
     planned = {entry["destination"]: entry["gateway"] for entry in node_routes(plan, here)}
     if (
@@ -81,6 +83,13 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
         f"the plan says {planned[network]}",
         look,
     )
+
+
+def _restart(backend: Mapping[str, Any], node: str) -> str:
+    """Return how the backend's own daemons set their routes again, "" where the routes are the plan's."""
+    if backend["routes"] != "backend" or not backend.get("units"):
+        return ""
+    return f"systemctl restart {' '.join(backend['units'])} on {node}: it sets its routes when it starts"
 
 
 def _covers(destination: str, address: str) -> bool:

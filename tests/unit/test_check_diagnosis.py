@@ -50,6 +50,15 @@ def test_a_missing_route_is_named_with_its_network_and_node_from_both_sides() ->
     assert looks == {"ip route get 10.200.2.10 on node-1"}
 
 
+def test_a_missing_route_that_is_a_daemons_comes_back_by_restarting_it() -> None:
+    facts = _with_backend(routes="backend", units=["flanneld"])
+    failures = run(_lost("node-1", "node-2"), _without_route("node-1", "10.200.2.0/24"), facts)
+    assert causes(failures) == {"no route to 10.200.2.0/24 (pods of node-2) on node-1"}
+    assert {finding["look"] for finding in failures} == {
+        "systemctl restart flanneld on node-1: it sets its routes when it starts"
+    }
+
+
 def test_pods_that_lost_their_link_are_named_and_nothing_else_is_blamed() -> None:
     detail = "shop/web (10.200.1.7): the bridge cbr0 is gone"
 
