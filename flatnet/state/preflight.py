@@ -11,6 +11,9 @@ OLDEST_PYTHON = (3, 9)
 # Status of the shell that finds no Python; ours alone, so that no other failure is taken for it.
 NO_PYTHON = 93
 
+# As `uname -m` says it; those that programs are built and published for.
+ARCHITECTURES = ("x86_64", "aarch64")
+
 # Where a command comes from: (Debian and Ubuntu, Red Hat and its kin).
 PACKAGES: Mapping[str, tuple[str, str]] = {
     "conntrack": ("conntrack", "conntrack-tools"),
@@ -65,8 +68,24 @@ def no_root(host: str, user: str, said: str) -> str:
     )
 
 
-def problems(host: str, user: str, facts: Mapping[str, Any], commands: Sequence[str]) -> list[str]:
-    """Return one sentence for each thing that keeps flatnet from using a host, with its fix."""
+class Node(NamedTuple):
+    """What a host that becomes a node has to suit.
+
+    kubelet: fields of KubeletConfiguration that are set for it, such as failSwapOn.
+    resolver_wanted: whether cluster DNS asks the servers that the host itself asks.
+    """
+
+    kubelet: Mapping[str, Any]
+    resolver_wanted: bool
+
+
+def problems(
+    host: str, user: str, facts: Mapping[str, Any], commands: Sequence[str], node: Node | None = None
+) -> list[str]:
+    """Return one sentence for each thing that keeps flatnet from using a host, with its fix.
+
+    node: left out where the host does not become a node.
+    """
     if "uid" not in facts:
         # An old Python says no more than its version.
         oldest = ".".join(map(str, OLDEST_PYTHON))
@@ -84,6 +103,37 @@ def problems(host: str, user: str, facts: Mapping[str, Any], commands: Sequence[
     missing = [command for command in commands if not facts["commands"].get(command)]
     if missing:
         found.append(f"{host} lacks {', '.join(missing)}; {_installation(facts, missing)}")
+    if facts["architecture"] not in ARCHITECTURES:
+        found.append(
+            f"{host} is a machine of architecture {facts['architecture']}; flatnet has programs for "
+            f"{' and '.join(ARCHITECTURES)} only"
+        )
+    return found + (_node_problems(host, facts, node) if node else [])
+
+
+def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]:
+    """Return what a kubelet or a pod cannot live with.
+
+    Defaults of KubeletConfiguration: kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go.
+    """
+    found = []
+    if facts["swap"] and node.kubelet.get("failSwapOn", True):
+        found.append(
+            f"{host} has swap on, and a kubelet does not start with it; swapoff --all there and take it out "
+            "of /etc/fstab, or set kube_node_kubelet_configuration_extra: {failSwapOn: false}"
+        )
+    if facts["cgroup_version"] == 1 and node.kubelet.get("failCgroupV1", True):
+        found.append(
+            f"{host} has control groups of version 1, and a kubelet does not start with them; boot it with "
+            "systemd.unified_cgroup_hierarchy=1, or set kube_node_kubelet_configuration_extra: "
+            "{failCgroupV1: false}"
+        )
+    if node.resolver_wanted and not facts["resolv_conf"]:
+        found.append(
+            f"{host} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
+            "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
+            "cluster_dns_upstreams, [] for none"
+        )
     return found
 
 

@@ -114,6 +114,24 @@ def test_dns_servers_are_those_that_a_resolver_would_ask() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("192.0.2.53", "192.0.2.54", "first"),
+        # systemd-resolved's stub, and one of the host's own beside another.
+        ("127.0.0.53", "192.0.2.54", "second"),
+        ("::1 192.0.2.53", "fe80::1%eth0", "second"),
+        ("127.0.0.1", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_resolvers_of_pods_are_those_that_a_pod_can_ask(first: str, second: str, found: str) -> None:
+    def text(servers: str) -> str:
+        return "".join(f"nameserver {server}\n" for server in servers.split())
+
+    assert program.resolv_conf({"first": text(first), "second": text(second)}) == found
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [("\n", []), ("", []), ("8080,30000-32767\n", [[8080, 8080], [30000, 32767]])],
 )
@@ -226,7 +244,14 @@ def run_action(answer: dict[str, Any] | Exception, **arguments: object) -> tuple
     return action.run(task_vars=variables), calls
 
 
-FACTS = {"uid": 0, "systemd": True, "init": "systemd", "operating_system": {"id": "debian"}}
+FACTS = {
+    "uid": 0,
+    "systemd": True,
+    "init": "systemd",
+    "operating_system": {"id": "debian"},
+    "architecture": "x86_64",
+}
+NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": ""}
 
 
 def test_one_call_brings_the_facts() -> None:
@@ -278,14 +303,23 @@ def test_an_unreachable_host_is_a_failure_with_one_message_and_no_cause_behind_i
 
 
 def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
-    known = {**FACTS, "uid": 1000, "commands": {"nft": None}}
+    known = {**FACTS, "uid": 1000, "commands": {"nft": None}, **NO_NODE}
     printed = f"flatnet-facts {json.dumps(known)}\n"
     with pytest.raises(AnsibleActionFail) as caught:
-        run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=["nft"])
+        run_action(
+            {"rc": 0, "stdout": printed, "stderr": ""},
+            commands=["nft"],
+            node=True,
+            kubelet_configuration={"failSwapOn": False},
+            resolver_wanted=True,
+        )
     assert caught.value.message.splitlines() == [
         "host node-1 (192.0.2.11, port 22) is used as admin, who is not root; "
         "set ansible_become: true, or ansible_user: root",
         "host node-1 (192.0.2.11, port 22) lacks nft; apt-get install nftables",
+        "host node-1 (192.0.2.11, port 22) names no DNS server that a pod can ask too, in /etc/resolv.conf "
+        "or /run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
+        "cluster_dns_upstreams, [] for none",
     ]
 
 

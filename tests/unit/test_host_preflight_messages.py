@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from flatnet.errors import FlatnetError
-from flatnet.state.preflight import Answer, problems, read_answer
+from flatnet.state.preflight import Answer, Node, problems, read_answer
 from flatnet.state.unreachable import Target, explain, known_hosts_file
 
 TARGET = Target("node-1", "192.0.2.11", 22, "admin")
@@ -97,6 +97,10 @@ def facts(**changed: object) -> dict[str, Any]:
         "init": "systemd",
         "python": "3.11.2",
         "operating_system": {"id": "debian", "version": "12"},
+        "architecture": "x86_64",
+        "swap": False,
+        "cgroup_version": 2,
+        "resolv_conf": "/etc/resolv.conf",
         "commands": {"ip": "/usr/sbin/ip"},
         **changed,
     }
@@ -160,9 +164,51 @@ def test_an_answer_without_facts_is_explained(answer: Answer, message: str) -> N
             ["conntrack"],
             [f"{HOST} lacks conntrack; dnf install conntrack-tools"],
         ),
+        (
+            facts(architecture="riscv64"),
+            [],
+            [
+                f"{HOST} is a machine of architecture riscv64; flatnet has programs for x86_64 and aarch64 "
+                "only"
+            ],
+        ),
+        (facts(swap=True, cgroup_version=1, resolv_conf=""), [], []),
     ],
 )
 def test_what_keeps_a_host_from_being_used_is_one_sentence_each(
     known: dict[str, Any], commands: list[str], expected: list[str]
 ) -> None:
     assert problems(HOST, "admin", known, commands) == expected
+
+
+NO_SWAP = (
+    f"{HOST} has swap on, and a kubelet does not start with it; swapoff --all there and take it out of "
+    "/etc/fstab, or set kube_node_kubelet_configuration_extra: {failSwapOn: false}"
+)
+NO_VERSION_1 = (
+    f"{HOST} has control groups of version 1, and a kubelet does not start with them; boot it with "
+    "systemd.unified_cgroup_hierarchy=1, or set kube_node_kubelet_configuration_extra: {failCgroupV1: false}"
+)
+NO_LOOPBACK = (
+    f"{HOST} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
+    "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
+    "cluster_dns_upstreams, [] for none"
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "node", "expected"),
+    [
+        (facts(), Node({}, resolver_wanted=True), []),
+        (facts(swap=True), Node({}, resolver_wanted=True), [NO_SWAP]),
+        (facts(swap=True), Node({"failSwapOn": False}, resolver_wanted=True), []),
+        (facts(cgroup_version=1), Node({"failCgroupV1": True}, resolver_wanted=True), [NO_VERSION_1]),
+        (facts(cgroup_version=1), Node({"failCgroupV1": False}, resolver_wanted=True), []),
+        (facts(resolv_conf=""), Node({}, resolver_wanted=True), [NO_LOOPBACK]),
+        (facts(resolv_conf=""), Node({}, resolver_wanted=False), []),
+    ],
+)
+def test_a_host_on_which_a_kubelet_would_not_run_is_no_node(
+    known: dict[str, Any], node: Node, expected: list[str]
+) -> None:
+    assert problems(HOST, "admin", known, [], node) == expected

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from flatnet.errors import FlatnetError
 from flatnet.pki.trust import Trusted, foreign_trust
-from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, no_root, problems, read_answer
+from flatnet.state.preflight import NO_PYTHON, OLDEST_PYTHON, Answer, Node, no_root, problems, read_answer
 from flatnet.state.remote import interpreter_of
 from flatnet.state.unreachable import Target, explain, known_hosts_file
 
@@ -34,6 +34,9 @@ class ActionModule(ActionBase):
             {
                 "kernel_features": {"type": "list", "elements": "str", "default": []},
                 "commands": {"type": "list", "elements": "str", "default": []},
+                "node": {"type": "bool", "default": False},
+                "kubelet_configuration": {"type": "dict", "default": {}},
+                "resolver_wanted": {"type": "bool", "default": False},
                 "trusted": {
                     "type": "list",
                     "elements": "dict",
@@ -48,10 +51,12 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         target = self._target(variables)
         trusted = [Trusted(entry["path"], Path(entry["source"])) for entry in arguments.pop("trusted")]
+        kubelet, resolver = arguments.pop("kubelet_configuration"), arguments.pop("resolver_wanted")
+        node = Node(kubelet, resolver) if arguments.pop("node") else None
         arguments["files"] = [entry.path for entry in trusted]
         try:
             facts = self._ask(target, arguments, variables)
-            found = problems(target.title, target.user, facts, arguments["commands"])
+            found = problems(target.title, target.user, facts, arguments["commands"], node)
             found += foreign_trust(target.title, facts.pop("files", {}), trusted)
         except FlatnetError as error:
             raise AnsibleActionFail(str(error)) from None

@@ -207,6 +207,18 @@ def nameservers(*texts: str) -> list[str]:
     return found
 
 
+def resolv_conf(texts: dict[str, str]) -> str:
+    """Return the first of the files (path -> text) whose DNS servers a pod can ask too, "" where none is.
+
+    A loopback address, as of systemd-resolved's stub, is the pod's own inside a pod.
+    """
+    for path, text in texts.items():
+        addresses = [ipaddress.ip_address(server.partition("%")[0]) for server in nameservers(text)]
+        if addresses and not any(address.is_loopback for address in addresses):
+            return path
+    return ""
+
+
 def port_ranges(text: str) -> list[list[int]]:
     """Return [[first, last], ...] of net.ipv4.ip_local_reserved_ports, such as `8080,30000-32767`."""
     ends = [part.split("-") for part in text.strip().split(",") if part]
@@ -275,6 +287,8 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
     """Return the facts."""
     names = request["kernel_features"]
     version = run(["runc", "--version"]).split("\n", 1)[0].split()
+    # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
+    resolvers = {path: read(path) for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")}
     paths = {command: shutil.which(command, path=PATH) for command in request["commands"]}
     return {
         "hostname": os.uname().nodename,
@@ -307,8 +321,8 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
                 for entry in listening(read(f"/proc/net/{protocol}{suffix}"), version, protocol)
             ]
         ),
-        # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
-        "nameservers": nameservers(read("/etc/resolv.conf"), read("/run/systemd/resolve/resolv.conf")),
+        "nameservers": nameservers(*resolvers.values()),
+        "resolv_conf": resolv_conf(resolvers),
         "ip_local_port_range": [int(port) for port in read(f"{IPV4}/ip_local_port_range").split()] or None,
         "ip_local_reserved_ports": port_ranges(read(f"{IPV4}/ip_local_reserved_ports")),
         "kernel_features": kernel_features(names),
