@@ -41,7 +41,7 @@ def find_in_directory(
     """
     if not directory.is_dir():
         raise FlatnetError(
-            f"{directory} is not a folder (node_programs_directory); make it with {_export(directory)}"
+            f"{directory} is not a folder (cluster_programs_directory); make it with {_export(directory)}"
         )
     recorded = read_sums(directory)
     file = directory / program
@@ -63,7 +63,7 @@ def find_in_directory(
     if machine is not None and machine != architecture:
         raise FlatnetError(
             f"{file} is built for {machine}, and the host needs {architecture}; "
-            f"put a program for {architecture} there or correct node_programs_architecture"
+            f"put a program for {architecture} there"
         )
     return DirectoryProgram(file, actual, _versions(directory).get(program, f"sha256-{actual[:12]}"))
 

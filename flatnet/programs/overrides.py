@@ -49,8 +49,8 @@ def with_releases(catalog: Catalog, path: Path) -> Catalog:
         data = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as problem:
         raise FlatnetError(
-            f"{path} cannot be read ({problem}); correct node_programs_releases, or leave it out to use what "
-            "build/programs.yml pins"
+            f"{path} cannot be read ({problem}); correct cluster_programs_releases, or leave it out to use "
+            "what build/programs.yml pins"
         ) from problem
     except yaml.YAMLError as problem:
         raise FlatnetError(f"{path} is no YAML: {' '.join(str(problem).split())}") from problem

@@ -29,9 +29,9 @@ def require_published(upstream: Upstream, program: str, architecture: str) -> Re
         raise MissingProgramError(
             program,
             f"no published file of it is pinned for {architecture}; take it from another source "
-            f"(node_programs_exceptions: {{{upstream.name}: gomod}}), or list the URL and digest that "
+            f"(cluster_programs_exceptions: {{{upstream.name}: gomod}}), or list the URL and digest that "
             f"upstream states under `upstreams.{upstream.name}.release` of a file that "
-            "node_programs_releases names",
+            "cluster_programs_releases names",
         )
     return file
 

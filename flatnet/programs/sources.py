@@ -31,11 +31,11 @@ class Choice:
 
     def check(self, catalog: Catalog) -> None:
         """Raise FlatnetError naming the value that is unknown or missing."""
-        for name, source in {"node_programs_source": self.source, **self.exceptions}.items():
+        for name, source in {"cluster_programs_source": self.source, **self.exceptions}.items():
             if source not in SOURCES:
                 raise FlatnetError(f"{name}: {source!r} is no source; choose one of {', '.join(SOURCES)}")
             if source == "directory" and self.directory is None:
-                raise FlatnetError(f"{name} is `directory`: set node_programs_directory to the folder")
+                raise FlatnetError(f"{name} is `directory`: set cluster_programs_directory to the folder")
         if self.architecture not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
             raise FlatnetError(f"node_programs_architecture: {self.architecture!r} is not one of {known}")

@@ -16,7 +16,7 @@ from flatnet.programs.catalog import ARCHITECTURES, GomodPin, Upstream
 
 _GO_DIRECTIVE = re.compile(r"^go\s+(\S+)", re.MULTILINE)
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_OTHER_SOURCES = "or choose the source `release` or `directory` (node_programs_source)"
+_OTHER_SOURCES = "or choose the source `release` or `directory` (cluster_programs_source)"
 
 
 @dataclass(frozen=True)

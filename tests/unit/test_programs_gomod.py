@@ -272,7 +272,7 @@ def test_missing_go_is_refused_with_the_release_that_is_needed(
         require_go(upstreams, None)
     assert str(refused.value) == (
         "`go` is not in PATH, and building new from Go modules needs Go 1.26.6 or newer. Install it "
-        "(https://go.dev/dl/), or choose the source `release` or `directory` (node_programs_source)"
+        "(https://go.dev/dl/), or choose the source `release` or `directory` (cluster_programs_source)"
     )
 
 

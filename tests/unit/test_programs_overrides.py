@@ -162,7 +162,7 @@ def test_a_file_that_does_not_exist_is_refused_with_the_fix(tmp_path: Path) -> N
         site_catalog(tmp_path / "absent.yml")
     assert str(refused.value) == (
         f"{tmp_path}/absent.yml cannot be read ([Errno 2] No such file or directory: "
-        f"'{tmp_path}/absent.yml'); correct node_programs_releases, or leave it out to use what "
+        f"'{tmp_path}/absent.yml'); correct cluster_programs_releases, or leave it out to use what "
         "build/programs.yml pins"
     )
 

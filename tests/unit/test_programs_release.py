@@ -307,8 +307,8 @@ def test_a_program_that_is_not_published_is_refused_with_the_way_to_pin_it(site:
         require_published(upstream, "agent", "arm64")
     assert str(refused.value) == (
         "agent: no published file of it is pinned for arm64; take it from another source "
-        "(node_programs_exceptions: {cluster: gomod}), or list the URL and digest that upstream states under "
-        "`upstreams.cluster.release` of a file that node_programs_releases names"
+        "(cluster_programs_exceptions: {cluster: gomod}), or list the URL and digest that upstream states "
+        "under `upstreams.cluster.release` of a file that cluster_programs_releases names"
     )
 
 

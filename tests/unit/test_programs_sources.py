@@ -133,15 +133,18 @@ def test_an_exception_is_taken_literally_and_refused_where_nothing_is_published(
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (Choice("ftp"), "node_programs_source: 'ftp' is no source; choose one of release, gomod, directory"),
+        (
+            Choice("ftp"),
+            "cluster_programs_source: 'ftp' is no source; choose one of release, gomod, directory",
+        ),
         (Choice("gomod", {"agent": "x"}), "agent: 'x' is no source; choose one of release, gomod, directory"),
         (
             Choice("directory"),
-            "node_programs_source is `directory`: set node_programs_directory to the folder",
+            "cluster_programs_source is `directory`: set cluster_programs_directory to the folder",
         ),
         (
             Choice("gomod", {"agent": "directory"}),
-            "agent is `directory`: set node_programs_directory to the folder",
+            "agent is `directory`: set cluster_programs_directory to the folder",
         ),
         (Choice(architecture="s390x"), "node_programs_architecture: 's390x' is not one of amd64, arm64"),
         (Choice("gomod", {"agnet": "gomod"}), "no program is called 'agnet'; known programs: agent, probe"),
@@ -209,7 +212,7 @@ def test_programs_that_are_missing_for_one_reason_share_a_line(
             finder.program(name)
         missing.append(refused.value)
     assert missing_message(missing).splitlines()[1] == (
-        f"  agent, probe: {tmp_path}/absent is not a folder (node_programs_directory); make it with "
+        f"  agent, probe: {tmp_path}/absent is not a folder (cluster_programs_directory); make it with "
         f"`python -m flatnet.programs export {tmp_path}/absent` on a machine that has the programs"
     )
 
@@ -256,8 +259,7 @@ def test_a_program_without_a_digest_is_refused(tmp_path: Path) -> None:
 
 def test_a_program_for_another_machine_is_refused(tmp_path: Path) -> None:
     assert directory_refusal(folder_with(tmp_path, {"agent": elf(183)})) == (
-        "DIR/agent is built for arm64, and the host needs amd64; "
-        "put a program for amd64 there or correct node_programs_architecture"
+        "DIR/agent is built for arm64, and the host needs amd64; put a program for amd64 there"
     )
 
 
