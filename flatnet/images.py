@@ -35,8 +35,8 @@ class ImageSpec:
     """What an image is to be.
 
     program: name of the program, which lies in / and is the entrypoint; arguments: its default
-    arguments; user: `uid:gid`, empty for root; architecture: Go's name of it; files: path without
-    leading slash -> text (mode 0644).
+    arguments; user: `uid:gid`, empty for root; architecture: Go's name of it; tag: empty for the
+    version; files: path without leading slash -> text (mode 0644).
     """
 
     name: str
@@ -45,12 +45,13 @@ class ImageSpec:
     architecture: str = "amd64"
     arguments: tuple[str, ...] = ()
     user: str = ""
+    tag: str = ""
     files: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULT_FILES))
 
     @property
     def reference(self) -> str:
-        """Return the name under which container runtimes know the image: `flatnet.local/<name>:<version>`."""
-        return f"{REGISTRY}/{self.name}:{self.version}"
+        """Return the name under which container runtimes know the image: `flatnet.local/<name>:<tag>`."""
+        return f"{REGISTRY}/{self.name}:{self.tag or self.version}"
 
 
 @dataclass(frozen=True)

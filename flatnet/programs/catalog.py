@@ -93,12 +93,13 @@ class Upstream:
 
 @dataclass(frozen=True)
 class ImagePin:
-    """One image made from one program; `user` is `uid:gid` or empty for root."""
+    """One image made from one program; `user` is `uid:gid` or empty for root, `tag` empty for the version."""
 
     name: str
     program: str
     arguments: tuple[str, ...] = ()
     user: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,8 @@ def _check_digest(where: str, digest: str) -> None:
 
 
 def _image(name: str, entry: dict[str, Any]) -> ImagePin:
-    return ImagePin(name, entry["program"], tuple(entry.get("arguments", ())), entry.get("user", ""))
+    arguments = tuple(entry.get("arguments", ()))
+    return ImagePin(name, entry["program"], arguments, entry.get("user", ""), entry.get("tag", ""))
 
 
 def _check_names(catalog: Catalog, source: Path) -> None:

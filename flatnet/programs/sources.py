@@ -135,6 +135,7 @@ class Finder:
             architecture=self._choice.architecture,
             arguments=pin.arguments,
             user=pin.user,
+            tag=pin.tag,
         )
         image = stored_image(spec, program.file, program.sha256, image_store())
         path = f"{IMAGE_DIRECTORY}/{image.path.name}"
