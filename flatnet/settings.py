@@ -1,0 +1,84 @@
+"""Which variables of an inventory the playbooks read, and what to say of those that do nothing.
+
+Ansible ignores a variable that nobody reads, so in the place of a misspelt network the default would be used,
+and nodes keep what they got first.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+_SETTING = re.compile(r"(?<!\w)cluster_\w+")
+# Read by a playbook itself, beside the wiring.
+_BESIDE = {"cluster_reset_confirmed"}
+# Facts that roles leave for each other.
+_RESULT = "_result"
+# A foreign variable may begin with cluster_ too; only what is nearly a setting is taken for a misspelt one.
+_NEARLY = 0.85
+
+
+class Findings(NamedTuple):
+    """Sentences: `refused` about variables that are surely meant otherwise, `unknown` about the rest."""
+
+    refused: list[str]
+    unknown: list[str]
+
+
+def settings_of(wiring: Mapping[str, object]) -> set[str]:
+    """Return the cluster-wide settings that the values of the wiring mention; its own names are none."""
+    return {
+        name
+        for value in wiring.values()
+        for text in _texts(value)
+        for name in _SETTING.findall(text)
+        if name not in wiring and not name.endswith(_RESULT)
+    }
+
+
+def check_settings(
+    given: Iterable[str], overruling: Iterable[str], wiring: Mapping[str, object], inputs: Iterable[str]
+) -> Findings:
+    """Return what is to be said of the variables `given`, each once, in order of their names.
+
+    overruling: those among them that outrank the wiring, which are the ones of the command line.
+    wiring: what the playbooks set, name -> value with expressions.
+    inputs: the inputs of roles, which an inventory may set where the wiring does not.
+    """
+    settings = settings_of(wiring) | _BESIDE
+    known = settings | set(inputs)
+    refused, unknown = [], []
+    for name in sorted(set(given)):
+        if name in wiring and not name.startswith("_"):
+            if name not in set(overruling):
+                refused.append(_overwritten(name, wiring, settings))
+        elif name.startswith("cluster_") and name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_NEARLY)
+            if near:
+                refused.append(f"{name} is no setting; do you mean {near[0]}?")
+            else:
+                unknown.append(f"{name} is no setting of flatnet, and nothing reads it")
+    return Findings(refused, unknown)
+
+
+def _overwritten(name: str, wiring: Mapping[str, object], settings: set[str]) -> str:
+    """Return the sentence about a variable of the inventory that the playbooks overwrite."""
+    instead = [
+        found for text in _texts(wiring[name]) for found in _SETTING.findall(text) if found in settings
+    ]
+    instead = instead or difflib.get_close_matches(name, sorted(settings), n=1)
+    if not instead:
+        return f"{name} is set by the playbooks from what they know; take it out of the inventory"
+    return f"{name} is set by the playbooks; set {' and '.join(dict.fromkeys(instead))} instead"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Return every text in a value of plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
