@@ -67,9 +67,10 @@ def _lost_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
         return None
     node = finding["source"]["node"]
     if finding["error"] != "lost":
-        return f"the pods of {node} are not known: {finding['detail']}", f"ls /var/lib/cni/results on {node}"
+        uids = "kubectl get pods --all-namespaces --output custom-columns=:.metadata.uid,:.metadata.name"
+        return f"the pods of {node} are not known: {finding['detail']}", uids
     return (
-        f"pods of {node} do not answer it: {finding['detail']}",
+        f"pods of {node} are not connected to it: {finding['detail']}",
         "kubectl delete pod: what its controller makes in its place is connected anew",
     )
 

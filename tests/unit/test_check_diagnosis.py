@@ -67,7 +67,7 @@ def test_pods_that_lost_their_link_are_named_and_nothing_else_is_blamed() -> Non
         return wrong(check, error="lost", detail=detail) if lost else None
 
     (finding,) = run(symptom)
-    assert finding["cause"] == f"pods of node-1 do not answer it: {detail}"
+    assert finding["cause"] == f"pods of node-1 are not connected to it: {detail}"
     assert finding["look"].startswith("kubectl delete pod")
 
 

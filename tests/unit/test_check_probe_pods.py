@@ -43,12 +43,38 @@ def test_pods_are_known_by_what_the_cni_library_keeps_of_them(tmp_path: Path) ->
     record(tmp_path, "web", [f"{WEB}/24", "2001:db8:1::7/64"])
     record(tmp_path, "loopback", ["127.0.0.1/8", "::1/128"])
     record(tmp_path, "ended", ["10.200.1.8/24"]).unlink()
-    (tmp_path / "results" / "being-written").write_text('{"kind":')
-    found = {"name": "shop/web", "uid": "uid-web", "address": WEB, "ports": ["cbr0", "veth1"]}
-    results = str(tmp_path / "results")
-    assert pods.attached_pods("ipv4", results) == [found]
-    assert pods.attached_pods("ipv6", results) == [{**found, "address": "2001:db8:1::7"}]
-    assert pods.attached_pods("ipv4", str(tmp_path / "nothing")) == []
+    for name, content in {"being-written": '{"kind":', "list": "[]", "no-result": '{"result": null}'}.items():
+        (tmp_path / "results" / name).write_text(content)
+    (found,) = pods.recorded_pods(str(tmp_path / "results"))
+    assert (found["name"], found["uid"], found["ports"]) == ("shop/web", "uid-web", ["cbr0", "veth1"])
+    assert [str(address) for address in found["addresses"]] == [WEB, "2001:db8:1::7"]
+    assert pods.recorded_pods(str(tmp_path / "nothing")) == []
+
+
+STATIC, POD, OTHER = (
+    "0123456789abcdef" * 2,
+    "8f0c1d2e-0000-4111-8222-0123456789ab",
+    "9" * 8 + "-0000" * 3 + "-" + "9" * 12,
+)
+
+
+def _process(proc: Path, number: int, group: str, network: str) -> None:
+    (proc / str(number) / "ns").mkdir(parents=True)
+    (proc / str(number) / "cgroup").write_text(f"0::{group}\n")
+    (proc / str(number) / "ns/net").symlink_to(f"net:[{network}]")
+
+
+def test_pods_that_run_are_known_by_their_processes(tmp_path: Path) -> None:
+    _process(tmp_path, 1, "/init.scope", "1")
+    _process(tmp_path, 20, f"/kubepods/burstable/pod{STATIC}/c", "2")
+    _process(tmp_path, 21, f"/kubepods.slice/kubepods-pod{POD.replace('-', '_')}.slice/cri.scope", "3")
+    # A pod of the host's network, in which a process made a namespace for itself.
+    _process(tmp_path, 22, f"/kubepods/besteffort/pod{OTHER}/pause", "1")
+    _process(tmp_path, 23, f"/kubepods/besteffort/pod{OTHER}/c", "4")
+    _process(tmp_path, 24, "/system.slice/podman.service", "5")
+    (tmp_path / "25").mkdir()  # ended meanwhile
+    (tmp_path / "meminfo").touch()
+    assert pods.running_pods(str(tmp_path)) == {STATIC, POD}
 
 
 class Host:
@@ -61,8 +87,10 @@ class Host:
             record(folder, "web", [f"{WEB}/24"]),
             record(folder, "dns", [f"{DNS}/24"], "veth2"),
         ]
-        known = pods.attached_pods
-        monkeypatch.setattr(pods, "attached_pods", lambda family: known(family, str(folder / "results")))
+        self.running = {"uid-web", "uid-dns"}
+        known = pods.recorded_pods
+        monkeypatch.setattr(pods, "recorded_pods", lambda: known(str(folder / "results")))
+        monkeypatch.setattr(pods, "running_pods", lambda: self.running)
         monkeypatch.setattr(pods, "echo", lambda addresses, *_: addresses - self.silent)
         monkeypatch.setattr(pods, "run_program", self._run)
 
@@ -132,10 +160,26 @@ def test_a_pod_that_ends_while_it_is_asked_is_no_failure(host: Host, monkeypatch
     assert host.asked("uid-web")["ok"]
 
 
-def test_a_record_that_lacks_a_running_pod_cannot_speak_for_all(host: Host) -> None:
-    result = host.asked("uid-web", "uid-probe")
+@pytest.mark.parametrize("where", ["probes", "processes"])
+def test_a_record_that_lacks_a_running_pod_cannot_speak_for_all(host: Host, where: str) -> None:
+    if where == "processes":
+        host.running.add("uid-old")
+    result = host.asked("uid-web", *(["uid-old"] if where == "probes" else []))
     assert (result["ok"], result["error"]) == (False, "record")
-    assert result["detail"] == "/var/lib/cni/results does not have all pods that run here"
+    assert result["detail"] == "/var/lib/cni/results lacks pods that run: uid-old"
+
+
+def test_two_pods_with_one_address_are_named_though_it_answers(host: Host, tmp_path: Path) -> None:
+    record(tmp_path, "again", [f"{WEB}/24"])
+    result = host.asked("uid-web")
+    assert (result["ok"], result["error"]) == (False, "lost")
+    assert result["detail"] == f"shop/again and shop/web have one address, {WEB}"
+
+
+def test_a_pod_without_an_address_of_the_family_is_not_asked_in_it(host: Host, tmp_path: Path) -> None:
+    record(tmp_path, "other", ["2001:db8:1::9/64"])
+    host.running.add("uid-other")
+    assert host.asked("uid-web")["ok"]
 
 
 def test_many_silent_pods_are_counted(host: Host, tmp_path: Path) -> None:

@@ -143,6 +143,14 @@ def test_a_failure_fails_the_play_with_its_cause_after_the_probes_are_removed(
     assert _calls(tmp_path) == [("present", 10, True), ("present", 10, False), ("absent", 1, False)]
 
 
+def test_a_run_without_a_single_check_proves_nothing_and_fails(tmp_path: Path, port: int) -> None:
+    # A host port is called from other nodes, and there is one node.
+    status, output = _run(tmp_path, port, "--extra-vars", '{"network_check_classes": ["host_port"]}')
+    assert status == 2
+    assert "no check was made, so nothing is proven" in output
+    assert not (tmp_path / "reports").exists()
+
+
 def test_check_mode_asks_nobody(tmp_path: Path, port: int) -> None:
     status, _ = _run(tmp_path, port, "--check")
     assert status == 0

@@ -35,6 +35,11 @@ class ActionModule(ActionBase):
             report = self._report(self._task.args["probes"])
         except FlatnetError as error:
             raise AnsibleActionFail(str(error)) from None
+        if not report["checks"]:
+            raise AnsibleActionFail(
+                "no check was made, so nothing is proven: the play has none of the nodes to check (--limit), "
+                "or network_check_classes leaves nothing to do on them"
+            )
         path = self._write(report)
         # Ansible knows its terminal; where there is none, it reports fewer columns than the tables need.
         _display.display("\n" + render(report, max(int(_display.columns or 0), 100), colour=ANSIBLE_COLOR))

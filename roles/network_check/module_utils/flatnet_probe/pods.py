@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import select
 import socket
 import struct
@@ -17,59 +18,106 @@ from .host import run_program
 
 # Where the CNI library keeps what each plugin answered (containernetworking/cni, libcni: CacheDir).
 _RESULTS = "/var/lib/cni/results"
+# The cgroupfs driver of the kubelet writes a UID as it is, the systemd driver with underscores; that of a
+# static pod is a hash.
+_POD_GROUP = re.compile(r"pod([0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})\b")
 EVERY_POD = "every pod answers"
 _NAMED = 3
 # Type of an echo request and of its reply (RFC 792; RFC 4443, section 4).
 _ECHO = {4: (8, 0), 6: (128, 129)}
 
 
-def attached_pods(family: str, results: str = _RESULTS) -> list[Json]:
-    """Return the pods whose network namespace exists: name, uid, address, and `ports`.
+def recorded_pods(results: str = _RESULTS) -> list[Json]:
+    """Return the pods whose network namespace exists: name, uid, addresses, and `ports`.
 
     A pod has one entry for every network that it is attached to. Its ports are interfaces of the host: the
     last is the pod's own link, a bridge that this is plugged into stands before it.
     """
-    version = {"ipv4": 4, "ipv6": 6}[family]
     found = []
     for path in sorted(pathlib.Path(results).glob("*")):
-        try:
-            record = json.loads(path.read_text())
-        except (OSError, ValueError):  # it went meanwhile, or is being written
-            continue
-        addresses = [ip_interface(entry["address"]).ip for entry in record["result"].get("ips") or []]
-        usable = [address for address in addresses if address.version == version and not address.is_loopback]
-        if not usable or not pathlib.Path(record.get("netns") or "/-").exists():
-            continue
-        said = {entry[0]: entry[1] for entry in record.get("cniArgs") or []}
-        name = f"{said.get('K8S_POD_NAMESPACE', '?')}/{said.get('K8S_POD_NAME', record['containerId'])}"
-        interfaces = record["result"].get("interfaces") or []
-        found.append(
-            {
-                "name": name,
-                "uid": said.get("K8S_POD_UID", ""),
-                "address": str(usable[0]),
-                "ports": [interface["name"] for interface in interfaces if not interface.get("sandbox")],
-            }
-        )
+        # One that went meanwhile, is being written, or has another format speaks for no pod.
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+            pod = _pod(json.loads(path.read_text()))
+            if pod["addresses"]:
+                found.append(pod)
     return found
+
+
+def _pod(record: Json) -> Json:
+    said = {entry[0]: entry[1] for entry in record["cniArgs"]}
+    result = record["result"] if pathlib.Path(record["netns"]).exists() else {}
+    addresses = [ip_interface(entry["address"]).ip for entry in result.get("ips") or []]
+    interfaces = result.get("interfaces") or []
+    return {
+        "name": f"{said['K8S_POD_NAMESPACE']}/{said['K8S_POD_NAME']}",
+        "uid": said["K8S_POD_UID"],
+        "addresses": [address for address in addresses if not address.is_loopback],
+        "ports": [interface["name"] for interface in interfaces if not interface.get("sandbox")],
+    }
+
+
+def running_pods(proc: str = "/proc") -> set[str]:
+    """Return the UIDs of the pods that have processes here, and none of them in the host's own network.
+
+    Of a pod in the host's network a process may have a network namespace that it made for itself.
+    """
+    inside: set[str] = set()
+    outside: set[str] = set()
+    for entry in pathlib.Path(proc).iterdir():
+        # It ended meanwhile, or is no process.
+        with contextlib.suppress(OSError):
+            uid = _POD_GROUP.search((entry / "cgroup").read_text())
+            if uid:
+                same = (entry / "ns/net").readlink() == pathlib.Path(proc, "1/ns/net").readlink()
+                (outside if same else inside).add(uid.group(1).replace("_", "-"))
+    return inside - outside
 
 
 def ask_running_pods(how: Json, seconds: float) -> str:
     """Return EVERY_POD, or raise NoAnswerError naming those that do not answer their own node, and why."""
-    pods = attached_pods(how["family"])
-    unknown = set(how["pod_uids"]) - {pod["uid"] for pod in pods}
+    # In this order: a pod is recorded before its first process starts.
+    running = running_pods() | set(how["pod_uids"])
+    recorded = recorded_pods()
+    unknown = running - {pod["uid"] for pod in recorded}
     if unknown:
-        raise NoAnswerError("record", f"{_RESULTS} does not have all pods that run here")
+        raise NoAnswerError("record", f"{_RESULTS} lacks pods that run: {_some(sorted(unknown))}")
+    pods = [{**pod, "address": address} for pod in recorded for address in _usable(pod, how["family"])]
+    shared = _shared(pods)
+    if shared:
+        raise NoAnswerError("lost", _some(shared))
     silent = _silent(pods, how["family"], seconds)
     # What ended while it was asked is no failure.
-    remaining = {pod["uid"] for pod in attached_pods(how["family"])} if silent else set()
+    remaining = {pod["uid"] for pod in recorded_pods()} if silent else set()
     lost = [pod for pod in silent if pod["uid"] in remaining]
     if not lost:
         return EVERY_POD
     links = {link["ifname"]: link for link in json.loads(run_program("ip", "-json", "link") or "[]") if link}
-    named = [f"{pod['name']} ({pod['address']}){_reason(pod['ports'], links)}" for pod in lost[:_NAMED]]
-    more = [f"{len(lost) - _NAMED} more"] if len(lost) > _NAMED else []
-    raise NoAnswerError("lost", "; ".join(named + more))
+    raise NoAnswerError(
+        "lost", _some([f"{pod['name']} ({pod['address']}){_reason(pod['ports'], links)}" for pod in lost])
+    )
+
+
+def _usable(pod: Json, family: str) -> list[str]:
+    """Return the pod's first address of that family, if it has one."""
+    version = {"ipv4": 4, "ipv6": 6}[family]
+    return [str(address) for address in pod["addresses"] if address.version == version][:1]
+
+
+def _shared(pods: list[Json]) -> list[str]:
+    """Return a sentence for each address that several pods have: one of them answers for all."""
+    by_address: dict[str, set[str]] = {}
+    for pod in pods:
+        by_address.setdefault(pod["address"], set()).add(pod["name"])
+    return [
+        f"{' and '.join(sorted(names))} have one address, {address}"
+        for address, names in sorted(by_address.items())
+        if len(names) > 1
+    ]
+
+
+def _some(entries: list[str]) -> str:
+    more = [f"{len(entries) - _NAMED} more"] if len(entries) > _NAMED else []
+    return "; ".join(entries[:_NAMED] + more)
 
 
 def _silent(pods: list[Json], family: str, seconds: float) -> list[Json]:
