@@ -52,6 +52,8 @@ def provision(folder: Path, settings: dict[str, Any] | None = None, **variables:
                         "ansible_ssh_retries": 0,
                         "ansible_control_path_dir": str(folder / "c"),
                         "cluster_programs_source": "gomod",
+                        # Whatever this machine has: what is refused is to be what a test brings about.
+                        "kube_node_kubelet_configuration_extra": {"failSwapOn": False, "failCgroupV1": False},
                         "cluster_state_directory": str(folder / "state"),
                     },
                 }
@@ -83,6 +85,7 @@ def left_on_host() -> str:
             {"cluster_pod_cidrs": ["10.200.0.0/24"], "cluster_node_prefixes": [23]},
             ["/23", "10.200.0.0/24", "Fix:"],
         ),
+        ({"cluster_pod_cidr": ["172.20.0.0/16"]}, ["cluster_pod_cidr", "do you mean cluster_pod_cidrs?"]),
         ({"cluster_network_backend": "carrier-pigeon"}, ["carrier-pigeon", "flannel, kubenet"]),
         ({"cluster_kube_proxy_mode": "userspace"}, ["userspace", "iptables", "nftables", "Fix:"]),
         (
@@ -90,7 +93,7 @@ def left_on_host() -> str:
             ["kubelet", "/nonexistent", "python -m flatnet.programs export"],
         ),
     ],
-    ids=["overlap", "host-network", "host-bits", "mask", "backend", "mode", "programs"],
+    ids=["overlap", "host-network", "host-bits", "mask", "name", "backend", "mode", "programs"],
 )
 def test_a_wrong_setting_is_named_with_its_fix(
     tmp_path: Path, settings: dict[str, Any], words: list[str]
@@ -106,6 +109,11 @@ def test_a_wrong_setting_is_named_with_its_fix(
 @pytest.mark.parametrize(
     ("script", "undo", "words"),
     [
+        (
+            "cp /etc/resolv.conf /root/asked && echo nameserver 127.0.0.53 > /etc/resolv.conf",
+            "cat /root/asked > /etc/resolv.conf",
+            ["node-1", "names no DNS server that a pod can ask too", "cluster_dns_upstreams"],
+        ),
         (
             "cp /etc/resolv.conf /root/asked && echo nameserver 10.200.5.53 >> /etc/resolv.conf",
             "cat /root/asked > /etc/resolv.conf",
@@ -124,7 +132,7 @@ def test_a_wrong_setting_is_named_with_its_fix(
             ["[node-port-in-use] node-1: ", "30080 (python3)", "Fix:"],
         ),
     ],
-    ids=["dns-server", "own-connections", "port-in-use"],
+    ids=["dns-stub", "dns-server", "own-connections", "port-in-use"],
 )
 def test_what_a_host_has_that_the_plan_needs_is_named(
     tmp_path: Path, script: str, undo: str, words: list[str]
