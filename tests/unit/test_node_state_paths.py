@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_state_host import FakeHost, StateError, apply, tree
+from node_state_host import FakeHost, StateError, apply, tree, unit_text
 
 
 @pytest.fixture
@@ -235,6 +235,60 @@ def test_paths_wanted_absent_go_with_all_below_them(host: FakeHost) -> None:
     assert not (host.root / "var/lib/old").exists()
     assert list((host.root / "etc/cni").iterdir()) == []
     assert apply(host, **state)["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("absent", "gone"),
+    [
+        (["/var/lib/x"], []),
+        (["/var/lib/x", "/var/lib/x/y/z"], ["directory /var/lib/x/y/z remove: wanted absent"]),
+        (["/var/lib/x/y/z", "/var/lib/x"], ["directory /var/lib/x/y/z remove: wanted absent"]),
+        (["/var/lib/x", "/var/lib/x/y/theirs"], ["file /var/lib/x/y/theirs remove: wanted absent"]),
+    ],
+    ids=["tree", "tree in a tree", "tree in a tree, deepest first", "file in a tree"],
+)
+def test_a_tree_goes_with_what_is_named_anywhere_below_it(
+    host: FakeHost, absent: list[str], gone: list[str]
+) -> None:
+    before = tree(host.root)
+    # Somebody else's file keeps the directory between: it does not go for being empty.
+    host.put("/var/lib/x/y/theirs", "not ours")
+    apply(host, files=[{"path": "/var/lib/x/y/f", "content": "1"}])
+    host.put("/var/lib/x/y/z/theirs", "not ours")
+    predicted = apply(host, absent=absent, check=True)
+    outcome = apply(host, absent=absent)
+    assert sorted(reasons(outcome)) == sorted(
+        [
+            "directory /var/lib/x remove: wanted absent",
+            "file /var/lib/x/y/f remove: no longer wanted",
+            *gone,
+        ]
+    )
+    assert outcome["changes"] == predicted["changes"]
+    assert tree(host.root) == before
+    assert apply(host, absent=absent)["changes"] == []
+
+
+def test_a_check_foresees_as_absent_what_goes_with_a_directory(host: FakeHost) -> None:
+    apply(host, files=[{"path": "/opt/e/d/f", "content": "1"}], links=[{"path": "/opt/e/l", "target": "d"}])
+    host.put("/opt/theirs", "not ours")
+    assert apply(host, check=True)["foreseen"] == dict.fromkeys(
+        ["/opt/e", "/opt/e/d", "/opt/e/d/f", "/opt/e/l"], "absent"
+    )
+
+
+def test_a_tree_that_does_not_go_after_all_is_back_with_all_below_it(host: FakeHost) -> None:
+    host.put("/var/lib/x/y/theirs", "not ours")
+    apply(host, files=[{"path": "/var/lib/x/y/f", "content": "1"}])
+    before = tree(host.root)
+    unit = {"name": "u.service", "content": unit_text(), "state": "started"}
+    host.systemd.refuse = lambda *_: True
+    with pytest.raises(StateError, match="are as they were before"):
+        apply(host, absent=["/var/lib/x"], units=[unit])
+    assert tree(host.root) == before
+    host.systemd.refuse = lambda *_: False
+    apply(host, absent=["/var/lib/x"], units=[unit])
+    assert not (host.root / "var/lib/x").exists()
 
 
 def test_a_tree_with_a_mount_in_it_is_not_removed(host: FakeHost) -> None:

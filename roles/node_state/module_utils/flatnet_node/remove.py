@@ -53,11 +53,12 @@ class Removal:
         for path in sorted(self.removed):
             kind, reason = self._reasons[path]
             change = Change(kind, path, "remove", reason)
-            if os.path.dirname(path) in self.removed:
+            # By itself or along with a directory, afterwards it is absent; a check has to foresee that.
+            plan.touched.append(path)
+            if self._goes_along(path):
                 plan.changes.append((Phase.REMOVE, change))
                 continue
             plan.add(Phase.REMOVE, [change], partial(self._take_away, path))
-            plan.touched.append(path)
         for path, access in self.given_back.items():
             reason = f"was {access[0]:04o} {access[1]}:{access[2]} before"
             change = Change("directory", path, "restore", reason)
@@ -65,7 +66,11 @@ class Removal:
 
     def takes(self, path: str) -> bool:
         """Tell whether path goes, by itself or with a directory above it."""
-        return path in self.removed or not self.removed.isdisjoint(ancestors({path}))
+        return path in self.removed or self._goes_along(path)
+
+    def _goes_along(self, path: str) -> bool:
+        """Tell whether a directory above path goes; those between the two need not be named themselves."""
+        return not self.removed.isdisjoint(ancestors({path}))
 
     def _find_files(self, names: set[str]) -> None:
         for path in [*self._old.files, *self._old.links]:
