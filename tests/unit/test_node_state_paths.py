@@ -223,6 +223,17 @@ def test_a_directory_that_was_there_before_gets_its_mode_back(host: FakeHost) ->
     assert [change["action"] for change in outcome["changes"]] == ["restore"]
 
 
+def test_a_directory_that_goes_with_a_tree_gets_nothing_back(host: FakeHost) -> None:
+    host.put("/srv/tree/d/theirs", "not ours")
+    (host.root / "srv/tree/d").chmod(0o711)
+    apply(host, directories=[{"path": "/srv/tree/d", "mode": "0700"}])
+    predicted = apply(host, absent=["/srv/tree"], check=True)
+    outcome = apply(host, absent=["/srv/tree"])
+    assert reasons(outcome) == ["directory /srv/tree remove: wanted absent"]
+    assert outcome["changes"] == predicted["changes"]
+    assert list((host.root / "srv").iterdir()) == []
+
+
 def test_paths_wanted_absent_go_with_all_below_them(host: FakeHost) -> None:
     host.put("/var/lib/old/deep/file", "x")
     host.put("/etc/cni/old.conf", "x")

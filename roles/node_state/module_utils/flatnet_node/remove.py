@@ -101,8 +101,10 @@ class Removal:
             if not self._strangers(path):
                 self._add(path, "directory", "no longer wanted, and empty")
             return
+        if entry["previous"] is None or self.takes(path):
+            return
         now = [stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid]
-        if entry["previous"] is not None and now != entry["previous"] and now in entry["given"]:
+        if now != entry["previous"] and now in entry["given"]:
             self.given_back[path] = entry["previous"]
 
     def _strangers(self, path: str) -> list[str]:
