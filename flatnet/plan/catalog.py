@@ -45,7 +45,7 @@ RULES: Mapping[str, str] = {
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "etcd-even": "etcd has an odd number of members.",
     "host-duplicate": "No two hosts share a name, a node name or an address.",
-    "node-name": "Node names are names that the API server takes.",
+    "node-name": "Node names are names that the API server and certificates take.",
     "node-address": "Every host has one usable address of each family.",
     "node-address-unused": "Hosts have no address of a family that the cluster does not use.",
     "host-outside": "Hosts are inside the networks of the hosts.",

@@ -28,8 +28,11 @@ _UNUSABLE = [
         "ff00::/8",
     )
 ]
-# The kubelet writes its node's name into the label kubernetes.io/hostname, and a label's value ends there.
-_LONGEST_LABEL_VALUE = 63
+# What certificates make their common names of: for a kubelet what the Node authorizer wants, else the name.
+_KUBELET, _MEMBER = "system:node:<node_name>", "<node_name>"
+# RFC 5280, appendix A.1: ub-common-name.
+_LONGEST_COMMON_NAME = 64
+_LONGEST_KUBELET_NAME = _LONGEST_COMMON_NAME - len("system:node:")
 
 
 def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
@@ -41,11 +44,9 @@ def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings)
 def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
     """Parse the addresses of some hosts into `resolved` and check every rule about them and among them."""
     for host in hosts:
-        # A single label is what nearly every node is called, and never too long.
-        if not is_one_label(host.node_name) and (
-            not is_domain_name(host.node_name) or len(host.node_name) > _LONGEST_LABEL_VALUE
-        ):
-            _refuse_name(host, findings)
+        # A single short label is what nearly every node is called, and right for all of them.
+        if len(host.node_name) > _LONGEST_KUBELET_NAME or not is_one_label(host.node_name):
+            _check_name(host, findings)
     resolve_addresses(hosts, resolved, findings)
     _check_duplicates(hosts, resolved, findings)
     for family in resolved.families:
@@ -75,11 +76,20 @@ def _check_groups(hosts: Sequence[Host], findings: Findings) -> None:
         )
 
 
-def _refuse_name(host: Host, findings: Findings) -> None:
-    reason, fix = "it is not a lower-case DNS name", "set node_name to one like node-a"
-    if is_domain_name(host.node_name):
-        reason = "it has more than 63 characters, which the label kubernetes.io/hostname cannot hold"
+def _check_name(host: Host, findings: Findings) -> None:
+    common_name, longest = _MEMBER, _LONGEST_COMMON_NAME
+    if "kube_node" in host.groups:
+        common_name, longest = _KUBELET, _LONGEST_KUBELET_NAME
+    if not is_domain_name(host.node_name):
+        reason, fix = "it is not a lower-case DNS name", "set node_name to one like node-a"
+    elif len(host.node_name) > longest:
+        reason = (
+            f"it has more than {longest} characters, and its certificates' common name {common_name} "
+            f"may have {_LONGEST_COMMON_NAME} (RFC 5280)"
+        )
         fix = "set node_name to a shorter one"
+    else:
+        return
     findings.add("node-name", f"node_name {host.node_name!r}", reason, fix, host.inventory_name)
 
 

@@ -1,9 +1,30 @@
 """What makes a host unfit to be planned."""
 
-import pytest
-from plan_cases import DUAL, DUAL_HOSTS, HOSTS, findings, host, prepare
+from collections.abc import Iterable
+from ipaddress import ip_address
 
+import pytest
+from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, HOSTS, findings, host, prepare
+
+from flatnet.errors import FlatnetError
+from flatnet.pki import CertificateSpec
+from flatnet.pki.identities import ApiserverSans, Cluster, Node, cluster_certificates
 from flatnet.plan import Settings
+
+
+def certificates(name: str, groups: Iterable[str]) -> list[CertificateSpec]:
+    """Return the certificates of a cluster of one node that is in these groups."""
+    members = {group: [name] if group in groups else [] for group in ALL_GROUPS}
+    return cluster_certificates(
+        Cluster(
+            nodes=[Node(name, (ip_address("192.0.2.12"),))],
+            kubelet_nodes=members["kube_node"],
+            etcd_nodes=members["etcd"],
+            control_plane_nodes=members["kube_control_plane"],
+            apiserver_sans=ApiserverSans(frozenset({"localhost"}), frozenset()),
+        )
+    )
+
 
 HOST_CASES = [
     (
@@ -53,6 +74,14 @@ HOST_CASES = [
         f"[node-name] {'n' * 64}: node_name '{'n' * 64}': it is not a lower-case DNS name. "
         "Fix: set node_name to one like node-a.",
     ),
+    (
+        "gke-node-01.europe-west1-b.c.my-company-production.internal",
+        ["192.0.2.12"],
+        "[node-name] gke-node-01.europe-west1-b.c.my-company-production.internal: "
+        "node_name 'gke-node-01.europe-west1-b.c.my-company-production.internal': "
+        "it has more than 52 characters, and its certificates' common name system:node:<node_name> "
+        "may have 64 (RFC 5280). Fix: set node_name to a shorter one.",
+    ),
 ]
 
 
@@ -80,6 +109,27 @@ def test_an_ipv6_address_that_the_kubelet_refuses_is_refused(address: str) -> No
     assert [line.partition(": the kubelet")[0] for line in findings(DUAL, some)] == [
         f"[node-address] node-b: address '{address}'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "longest"),
+    [(["kube_node"], 52), (["etcd", "kube_control_plane"], 64), (ALL_GROUPS, 52)],
+    ids=["node", "control plane", "everything"],
+)
+def test_the_longest_name_that_is_planned_is_the_longest_that_certificates_hold(
+    groups: Iterable[str], longest: int
+) -> None:
+    fits = "n" * (longest - 10) + ".b.example"
+    planned = prepare(some=[HOSTS[0], host("other", "192.0.2.12", groups=groups, node_name=fits)]).plan
+    assert planned["nodes"]["other"]["name"] == fits
+    assert [one for one in certificates(fits, groups) if fits in one.common_name]
+    too_long = "n" + fits
+    refused = findings(some=[HOSTS[0], host("other", "192.0.2.12", groups=groups, node_name=too_long)])
+    assert [line.partition(f" more than {longest} ")[0] for line in refused] == [
+        f"[node-name] other: node_name '{too_long}': it has"
+    ]
+    with pytest.raises(FlatnetError, match="has 65 characters, allowed are 1 to 64"):
+        certificates(too_long, groups)
 
 
 def test_two_hosts_with_one_node_name_are_refused() -> None:
