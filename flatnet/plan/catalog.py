@@ -43,6 +43,7 @@ RULES: Mapping[str, str] = {
     "kernel-feature": "The hosts' kernels have what the backend and kube-proxy need.",
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
+    "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",
     "etcd-even": "etcd has an odd number of members.",
     "host-duplicate": "No two hosts share a name, a node name or an address.",
     "node-name": "Node names are names that the API server and certificates take.",

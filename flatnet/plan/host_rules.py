@@ -47,6 +47,8 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
         # A single short label is what nearly every node is called, and right for all of them.
         if len(host.node_name) > _LONGEST_KUBELET_NAME or not is_one_label(host.node_name):
             _check_name(host, findings)
+        if host.groups and not host.is_in_cluster:
+            _refuse_outsider(host, findings)
     resolve_addresses(hosts, resolved, findings)
     _check_duplicates(hosts, resolved, findings)
     for family in resolved.families:
@@ -91,6 +93,17 @@ def _check_name(host: Host, findings: Findings) -> None:
     else:
         return
     findings.add("node-name", f"node_name {host.node_name!r}", reason, fix, host.inventory_name)
+
+
+def _refuse_outsider(host: Host, findings: Findings) -> None:
+    groups = " and ".join(sorted(host.groups))
+    findings.add(
+        "host-group",
+        "",
+        f"it is in {groups} but not in k8s_cluster, whose hosts alone are looked at and prepared",
+        "make its group a child of k8s_cluster, or put the host into k8s_cluster",
+        host.inventory_name,
+    )
 
 
 def _check_duplicates(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:

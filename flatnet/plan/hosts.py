@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatnet.plan.findings import Findings
-from flatnet.plan.values import read_integer, read_integers, read_texts
+from flatnet.plan.values import read_boolean, read_integer, read_integers, read_texts
 
 # The usual one first: to ask a class of collections.abc takes longer than to read a value.
 _MAPPINGS = (dict, Mapping)
@@ -26,12 +26,15 @@ class Host:
     """Prefix lengths of the host's own pod networks, one per family; empty: the cluster's."""
     max_pods: int | None = None
     """The most pods that the host runs; None: the cluster's setting."""
+    is_in_cluster: bool = True
+    """Whether it is in k8s_cluster, the group of the hosts that are looked at and prepared."""
 
     @classmethod
     def from_mapping(cls, data: object, findings: Findings) -> "Host | None":
-        """Read {inventory_name, node_name?, addresses, groups, pod_cidr?, pod_prefix?, max_pods?, facts?}.
+        """Read one host; faults become findings.
 
-        Faults become findings.
+        {inventory_name, node_name?, addresses, groups, is_in_cluster?, pod_cidr?, pod_prefix?, max_pods?,
+        facts?}
         """
         hosts = read_hosts([data], findings)
         return hosts[0] if hosts else None
@@ -67,7 +70,7 @@ def _read_host(
         facts = None
     shared = _read_groups(name, get("groups"), groups, findings)
     addresses, pins = get("addresses"), get("pod_cidr")
-    prefixes, pods = get("pod_prefix"), get("max_pods")
+    prefixes, pods, member = get("pod_prefix"), get("max_pods"), get("is_in_cluster")
     # Both are quicker ways of what follows, for the most common cases: a host has one address per family.
     if type(addresses) is str and addresses:
         texts: tuple[str, ...] = (addresses,)
@@ -84,6 +87,7 @@ def _read_host(
         facts,
         () if prefixes is None else read_integers("pod_prefix", prefixes, findings, name),
         None if pods is None or pods == "" else read_integer("max_pods", pods, findings, name),
+        member is None or read_boolean("is_in_cluster", member, findings, name),
     )
 
 

@@ -31,6 +31,16 @@ REFUSED_HOSTS = [
         facts(kernel_features={"vxlan": False}),
     ),
     Case("host-missing", {"some": HOSTS[1:]}, {"some": HOSTS[:1]}),
+    Case(
+        "host-group",
+        node_b(is_in_cluster=False),
+        node_b(is_in_cluster=False, groups=frozenset()),
+    ),
+    Case(
+        "host-group",
+        {"some": [*HOSTS, replace(host("db", "192.0.2.9", groups=["etcd"]), is_in_cluster=False)]},
+        {"some": [*HOSTS, host("db", "192.0.2.9", groups=["etcd"])]},
+    ),
     Case("host-duplicate", node_b(addresses=("192.0.2.11",)), node_b(addresses=("192.0.2.21",))),
     Case(
         "host-duplicate", node_b(SIX, addresses=("2001:db8:0::1",)), node_b(SIX, addresses=("2001:db8::9",))

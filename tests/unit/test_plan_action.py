@@ -124,6 +124,24 @@ def test_a_file_of_another_cluster_of_the_same_name_is_refused_and_left_as_it_is
     assert path.read_text() == text
 
 
+def test_hosts_that_no_play_would_prepare_are_refused_together_before_anything_is_written(
+    inventory: Path,
+) -> None:
+    outside = {
+        "etcd": {"hosts": {"e-1": {"ansible_host": "192.0.2.21"}, "e-2": {"ansible_host": "192.0.2.22"}}},
+        "kube_node": {"hosts": {"stray": {"ansible_host": "192.0.2.23"}}},
+    }
+    inside = {"kube_control_plane": {"hosts": {"node-a": HOSTS["node-a"]}}}
+    inventory.write_text(yaml.safe_dump(outside | {"k8s_cluster": {"children": inside}}))
+    code, output = run(inventory)
+    assert code == 2, output
+    words = "but not in k8s_cluster, whose hosts alone are looked at and prepared. Fix: make its group"
+    assert "the network cannot be planned, 2 findings:" in output
+    assert f"[host-group] e-1, e-2: it is in etcd {words}" in output
+    assert f"[host-group] stray: it is in kube_node {words}" in output
+    assert sorted(path.name for path in inventory.parent.iterdir()) == ["hosts.yml", "plan.yml"]
+
+
 def test_a_diff_of_a_large_file_is_of_its_changed_lines(
     action: ModuleType, monkeypatch: pytest.MonkeyPatch, inventory: Path
 ) -> None:
@@ -232,6 +250,7 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "pod_prefix": None,
             "max_pods": None,
             "facts": None,
+            "is_in_cluster": False,
         },
         {
             "inventory_name": "a",
@@ -242,6 +261,7 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "pod_prefix": 23,
             "max_pods": 500,
             "facts": None,
+            "is_in_cluster": False,
         },
         {
             "inventory_name": "b",
@@ -252,6 +272,7 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
             "pod_prefix": None,
             "max_pods": None,
             "facts": {"hostname": "b"},
+            "is_in_cluster": True,
         },
     ]
 

@@ -121,8 +121,9 @@ def test_a_host_that_is_more_than_a_node_takes_the_long_way(
         replace(node(3), addresses=("10.192.0.1", "2001:db8::9")),
         replace(node(3), pod_prefixes=(9, 64)),
         replace(node(3), max_pods=300),
+        replace(node(3), is_in_cluster=False),
     ],
-    ids=["name", "node name", "address", "no name", "inside pods", "size", "pods"],
+    ids=["name", "node name", "address", "no name", "inside pods", "size", "pods", "group"],
 )
 def test_what_is_wrong_is_reported_as_ever(added: Host) -> None:
     planned = prepare(WIDE, [FIRST, node(1), node(2)])

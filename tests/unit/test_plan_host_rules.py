@@ -1,6 +1,7 @@
 """What makes a host unfit to be planned."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -130,6 +131,20 @@ def test_the_longest_name_that_is_planned_is_the_longest_that_certificates_hold(
     ]
     with pytest.raises(FlatnetError, match="has 65 characters, allowed are 1 to 64"):
         certificates(too_long, groups)
+
+
+def test_hosts_outside_the_group_of_the_cluster_are_refused_by_their_groups() -> None:
+    outside = [
+        *(host(f"db-{i}", f"192.0.2.{20 + i}", groups=["etcd"]) for i in (1, 2, 3, 4, 5, 6, 7)),
+        host("both", "192.0.2.30", groups=["kube_node", "etcd"]),
+    ]
+    refused = findings(some=[*HOSTS, *(replace(one, is_in_cluster=False) for one in outside)])
+    words = "but not in k8s_cluster, whose hosts alone are looked at and prepared. "
+    words += "Fix: make its group a child of k8s_cluster, or put the host into k8s_cluster."
+    assert refused == [
+        f"[host-group] both: it is in etcd and kube_node {words}",
+        f"[host-group] db-[1:7]: it is in etcd {words}",
+    ]
 
 
 def test_two_hosts_with_one_node_name_are_refused() -> None:

@@ -270,6 +270,10 @@ def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None
         ([{"inventory_name": "a", "node_name": 5}], "[host-type] a: node_name 5: it is not text"),
         ([{"inventory_name": "a", "facts": "x"}], "[host-type] a: facts 'x': they are not a mapping"),
         (
+            [{"inventory_name": "a", "is_in_cluster": "maybe"}],
+            "[setting-type] a: is_in_cluster 'maybe': it is not a boolean",
+        ),
+        (
             [{"inventory_name": "a", "addresses": {"x": 1}}],
             "[setting-type] a: addresses {'x': 1}: it is not a list of texts",
         ),
@@ -305,12 +309,13 @@ anything = st.recursive(
     max_leaves=5,
 )
 NAMES = list(Settings.__dataclass_fields__)
+HOST_KEYS = ["node_name", "addresses", "groups", "pod_cidr", "pod_prefix", "max_pods", "facts"]
 
 
 @given(
     st.dictionaries(st.sampled_from(NAMES), anything, max_size=4),
     st.dictionaries(
-        st.sampled_from(["node_name", "addresses", "groups", "pod_cidr", "pod_prefix", "max_pods", "facts"]),
+        st.sampled_from([*HOST_KEYS, "is_in_cluster"]),
         anything,
         max_size=4,
     ),

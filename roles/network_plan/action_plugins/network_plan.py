@@ -110,19 +110,27 @@ def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[s
 def inventory_hosts(
     groups: Mapping[str, list[str]], hostvars: Mapping[str, Mapping[str, Any]], facts: str
 ) -> list[dict[str, Any]]:
-    """Return the planner's hosts: every host of the cluster, whatever the play is limited to."""
+    """Return the planner's hosts: every host of the cluster, whatever the play is limited to.
+
+    A host of one of its groups that is not in the cluster is among them; the plan refuses it by name.
+    """
+    cluster = frozenset(groups.get(CLUSTER_GROUP, ()))
     members = {group: frozenset(groups.get(group, ())) for group in GROUPS}
-    hosts = sorted({*groups.get(CLUSTER_GROUP, ()), *(name for names in members.values() for name in names)})
+    hosts = sorted(cluster.union(*members.values()))
     if not hosts:
         raise FlatnetError(
             f"the inventory has no host in {CLUSTER_GROUP}; "
             f"put the hosts into the groups {', '.join(GROUPS)} and those into {CLUSTER_GROUP}"
         )
-    return [_host(name, hostvars[name], members, facts) for name in hosts]
+    return [_host(name, hostvars[name], cluster, members, facts) for name in hosts]
 
 
 def _host(
-    name: str, variables: Mapping[str, Any], members: Mapping[str, frozenset[str]], facts: str
+    name: str,
+    variables: Mapping[str, Any],
+    cluster: frozenset[str],
+    members: Mapping[str, frozenset[str]],
+    facts: str,
 ) -> dict[str, Any]:
     addresses = variables.get("node_addresses") or variables.get("node_address")
     return {
@@ -130,6 +138,7 @@ def _host(
         "node_name": variables.get("node_name"),
         "addresses": addresses or variables.get("ansible_host") or str(name),
         "groups": [group for group, names in members.items() if name in names],
+        "is_in_cluster": name in cluster,
         "pod_cidr": variables.get("pod_cidr"),
         "pod_prefix": variables.get("pod_prefix"),
         "max_pods": variables.get("max_pods"),
