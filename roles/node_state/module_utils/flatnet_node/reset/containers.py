@@ -22,15 +22,19 @@ _PAUSE_SECONDS = 0.5
 
 
 def remove_containers(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
-    """Detach the pods by the plugins that attached them, then end and delete the containers of Kubernetes."""
-    namespaces = []
+    """Detach the pods by the plugins that attached them, then end and delete the containers of Kubernetes.
+
+    What libcni noted of a pod goes here, not with the data: by then the plugins are gone, and the next run of
+    a reset that was cut short would call them in vain. It goes after the namespace, whose name it holds.
+    """
+    namespaces, detached = [], []
     for name in host.names_in(RESULTS):
         attachment = _attachment(host, f"{RESULTS}/{name}")
         if attachment is None:
             continue
         outcome.changes.append(Change("pod network", f"{attachment['containerId']} {attachment['ifName']}"))
-        if not check:
-            _detach(host, request, attachment, outcome)
+        if check or _detach(host, request, attachment, outcome):
+            detached.append(f"{RESULTS}/{name}")
         if attachment.get("netns"):
             namespaces.append(attachment["netns"].rsplit("/", 1)[-1])
     _delete_containers(host, request, outcome, check)
@@ -39,6 +43,10 @@ def remove_containers(host: Host, request: Request, outcome: Outcome, check: boo
             outcome.changes.append(Change("network namespace", name))
             if not check:
                 _report(host.run(["ip", "netns", "delete", name]), f"network namespace {name}", outcome)
+    outcome.gone.update(detached)
+    if not check:
+        for path in detached:
+            host.discard(path)
 
 
 def end_shims(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
@@ -69,8 +77,9 @@ def _attachment(host: Host, path: str) -> dict[str, Any] | None:
     return dict(noted)
 
 
-def _detach(host: Host, request: Request, attachment: dict[str, Any], outcome: Outcome) -> None:
-    """Call DEL of every plugin, the last first (CNI specification 1.0.0, section 3)."""
+def _detach(host: Host, request: Request, attachment: dict[str, Any], outcome: Outcome) -> bool:
+    """Call DEL of every plugin, the last first (CNI specification 1.0.0, section 3); True if all succeed."""
+    succeeded = True
     network = attachment["plugins"]
     namespace = attachment.get("netns") or ""
     environment = {
@@ -95,7 +104,8 @@ def _detach(host: Host, request: Request, attachment: dict[str, Any], outcome: O
         program = f"{request.cni_programs_directory}/{plugin['type']}"
         arguments = ["env", *(f"{name}={value}" for name, value in environment.items()), program]
         what = f"the pod network of container {attachment['containerId']} ({plugin['type']})"
-        _report(host.run(arguments, json.dumps(configuration)), what, outcome)
+        succeeded &= _report(host.run(arguments, json.dumps(configuration)), what, outcome)
+    return succeeded
 
 
 def _delete_containers(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
@@ -121,6 +131,7 @@ def _delete_containers(host: Host, request: Request, outcome: Outcome, check: bo
         _report(host.run([*ctr, "containers", "delete", *listed.output.split()]), "the containers", outcome)
 
 
-def _report(ran: Ran, what: str, outcome: Outcome) -> None:
+def _report(ran: Ran, what: str, outcome: Outcome) -> bool:
     if ran.status != 0:
         outcome.problems.append(f"{what}: {ran.complaint}")
+    return ran.status == 0

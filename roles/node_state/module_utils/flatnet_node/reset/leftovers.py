@@ -40,7 +40,8 @@ def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) 
 
 
 def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
-    for path in sorted(path for pattern in patterns for path in _matching(host, pattern)):
+    found = {path for pattern in patterns for path in _matching(host, pattern)}
+    for path in sorted(found - outcome.gone):
         mounts = _mounts(host)
         is_mount = path in mounts
         if is_mount and not host.names_in(path):

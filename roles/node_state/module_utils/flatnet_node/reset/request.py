@@ -40,7 +40,11 @@ class Change(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What was taken away, and what could not be, as sentences."""
+    """What was taken away, and what could not be, as sentences.
+
+    gone: paths that have gone with something else; in a check they are still there.
+    """
 
     changes: list[Change] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
