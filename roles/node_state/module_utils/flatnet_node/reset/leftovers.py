@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from fnmatch import fnmatchcase
 
@@ -29,11 +30,16 @@ def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: boo
 
 
 def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
-    """Unmount what is mounted below these places, and remove them; one that is itself a mount is emptied."""
+    """Unmount what is mounted below these places, and remove them.
+
+    One that is itself a mount is emptied, and so is the directory that an operator's link leads to.
+    """
     _remove_places(host, [pattern for pattern in patterns if not pattern.endswith("/")], outcome, check)
     for path in [pattern.rstrip("/") for pattern in patterns if pattern.endswith("/")]:
         found = host.lstat(path)
-        if found and stat.S_ISDIR(found.st_mode) and not host.names_in(path) and path not in _mounts(host):
+        if found is None or not stat.S_ISDIR(found.st_mode) or _resolved(host, path) in _mounts(host):
+            continue
+        if not host.names_in(path):
             outcome.changes.append(Change("directory", path))
             if not check:
                 host.remove_directory(path)
@@ -42,27 +48,53 @@ def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) 
 def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
     found = {path for pattern in patterns for path in _matching(host, pattern)}
     for path in sorted(found - outcome.gone):
-        mounts = _mounts(host)
-        is_mount = path in mounts
-        if is_mount and not host.names_in(path):
-            continue
-        outcome.changes.append(Change("data", path))
-        if check:
-            continue
-        problems = len(outcome.problems)
-        # The deepest first, and of several at one place the last.
-        for place in sorted((place for place in mounts if place.startswith(f"{path}/")), reverse=True):
-            ran = host.run(["umount", place])
-            if ran.status != 0:
-                outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
-        if len(outcome.problems) > problems:
-            # Never into what is still mounted: it may be a user's volume.
-            continue
-        try:
-            for item in [f"{path}/{name}" for name in host.names_in(path)] if is_mount else [path]:
-                host.discard(item)
-        except OSError as error:
-            outcome.problems.append(f"{error.filename or path}: {error.strerror}")
+        _remove_place(host, path, outcome, check)
+
+
+def _remove_place(host: Host, path: str, outcome: Outcome, check: bool) -> None:
+    real, mounts = _resolved(host, path), _mounts(host)
+    linked = real != path and _is_link(host, path)
+    stays = linked or real in mounts
+    if stays and not host.names_in(real):
+        return
+    if linked and f"{_resolved(host, os.path.dirname(path))}/".startswith(f"{real.rstrip('/')}/"):
+        outcome.problems.append(
+            f"{path} is a link to {real}, which it lies in itself, beside things of others: "
+            "take out what is to go, and remove the link"
+        )
+        return
+    outcome.changes.append(Change("data", f"{path} (a link to {real})" if linked else path))
+    if check:
+        return
+    problems = len(outcome.problems)
+    # The deepest first, and of several at one place the last.
+    for place in sorted((place for place in mounts if place.startswith(f"{real}/")), reverse=True):
+        ran = host.run(["umount", place])
+        if ran.status != 0:
+            outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
+    if len(outcome.problems) > problems:
+        # Never into what is still mounted: it may be a user's volume.
+        return
+    try:
+        for item in [f"{real}/{name}" for name in host.names_in(real)] if stays else [path]:
+            host.discard(item)
+    except OSError as error:
+        outcome.problems.append(f"{error.filename or path}: {error.strerror}")
+
+
+def _resolved(host: Host, path: str) -> str:
+    """Return where a directory really lies, which is how the kernel lists mounts; other things as they are.
+
+    A link to anything but a directory is a thing by itself.
+    """
+    if not os.path.isdir(host.at(path)):
+        return path
+    return os.path.realpath(host.at(path))[len(os.path.realpath(host.at("/")).rstrip("/")) :] or "/"
+
+
+def _is_link(host: Host, path: str) -> bool:
+    found = host.lstat(path)
+    return found is not None and stat.S_ISLNK(found.st_mode)
 
 
 def _matching(host: Host, pattern: str) -> list[str]:
