@@ -65,7 +65,7 @@ class ClusterHost(FakeHost):
         answer = {
             "env": lambda _: "",
             "ctr": self._ctr,
-            "kube-proxy": lambda _: "",
+            "kube-proxy": self._clean_up,
             "iptables-save": lambda _: self.saved,
             "iptables-restore": self._forget_chains,
             "ip netns": self._leave_namespace,
@@ -92,6 +92,12 @@ class ClusterHost(FakeHost):
             # One at a time: those of one pod get in each other's way.
             (self.root / TASKS / arguments[5]).rmdir()
         return "c1\n" if "list" in arguments else ""
+
+    def _clean_up(self, _: list[str]) -> str:
+        device = self.root / "sys/class/net/kube-ipvs0"
+        if device.exists():
+            device.rmdir()
+        return ""
 
     def _forget_chains(self, _: list[str]) -> str:
         self.saved = "*filter\nCOMMIT\n"
@@ -191,6 +197,7 @@ def test_pods_are_detached_by_their_plugins_before_their_containers_end(
     host: ClusterHost, before: dict[str, bytes]
 ) -> None:
     del before
+    (host.root / "sys/class/net/kube-ipvs0").mkdir()
     reset(host, REQUEST)
     lines = [" ".join(command) for command in host.commands]
     calls = [line for line in lines if line.startswith("env ")]

@@ -14,7 +14,8 @@ short_description: Take flatnet off a host
 description:
   - Stops and removes what node_state has recorded under the owners listed, and what the programs of these
     owners made while they ran - containers, pod networks, packet filter chains, interfaces, data.
-  - Everything else stays, such as chains, tables, routes and files of others. Nothing is ever flushed.
+  - Everything else stays, such as chains, tables, routes and files of others. Nothing is ever flushed
+    but IPVS, by kube-proxy's own cleanup, where it ran in that mode.
   - A reset that was cut short is completed by the next.
 options:
   owners:

@@ -1,4 +1,4 @@
-"""Chains and tables that Kubernetes and the portmap plugin leave behind: those alone, by their names."""
+"""What Kubernetes and the portmap plugin set in the kernel and leave behind: that alone, by its names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,8 @@ _PORTMAP_POD = "CNI-DN-"
 _PORTMAP = {"CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-SETMARK"}
 _NFTABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 _PORTMAP_TABLES = (("ip", "cni_hostport"), ("ip6", "cni_hostport"))
-
-
-def stop_proxy(host: Host, request: Request, check: bool) -> None:
-    """Stop kube-proxy and let it remove what it has set, whatever its mode was."""
-    program = f"{request.programs_directory}/kube-proxy"
-    if check or host.lstat(program) is None:
-        return
-    host.run(["systemctl", "stop", "kube-proxy.service"])
-    # Its exit status is that of the last of all the removals that it attempts; what is left is seen below.
-    host.run([program, "--cleanup"])
+# Holds the addresses of services where kube-proxy's mode is ipvs, and is there in no other mode.
+_IPVS_INTERFACE = "kube-ipvs0"
 
 
 def remove_chains(host: Host, prefixes: list[str], outcome: Outcome, check: bool) -> None:
@@ -66,6 +58,29 @@ def remove_tables(host: Host, outcome: Outcome, check: bool) -> None:
             ran = host.run(["nft", "delete", "table", family, table])
             if ran.status != 0:
                 outcome.problems.append(f"table {family} {table}: {ran.complaint}")
+
+
+def remove_virtual_servers(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
+    """Let kube-proxy, which has stopped, remove what it set in ipvs mode; there alone.
+
+    Its cleanup does not know its own virtual servers from those of others: it flushes IPVS in any mode
+    (pkg/proxy/ipvs/cleanup.go). Chains and tables, which it removes besides, have gone by their names.
+    """
+    if host.lstat(f"/sys/class/net/{_IPVS_INTERFACE}") is None:
+        return
+    outcome.changes += [
+        Change("virtual servers", "all of IPVS"),
+        Change("interface", _IPVS_INTERFACE),
+    ]
+    if check:
+        return
+    # Its exit status is that of all the removals that it attempts; the interface goes after the servers.
+    ran = host.run([f"{request.programs_directory}/kube-proxy", "--cleanup"])
+    if host.lstat(f"/sys/class/net/{_IPVS_INTERFACE}") is not None:
+        outcome.problems.append(
+            f"interface {_IPVS_INTERFACE} and the virtual servers of IPVS: {ran.complaint}; "
+            f"take out those of Kubernetes with ipvsadm, and run `ip link delete dev {_IPVS_INTERFACE}`"
+        )
 
 
 def _tables(saved: str) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -13,7 +13,7 @@ from ..paths import STAGING
 from ..record import HOME, RECORDS
 from ..wanted import Wanted
 from .containers import end_shims, remove_containers
-from .firewall import remove_chains, remove_tables, stop_proxy
+from .firewall import remove_chains, remove_tables, remove_virtual_servers
 from .leftovers import remove_data, remove_interfaces
 from .request import Change, Outcome, Request
 
@@ -40,11 +40,11 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
         _begin(host, owners)
     _forget(host, [owner for owner in owners if owner in _FIRST], outcome, check)
     remove_containers(host, request, outcome, check)
-    if "kube_proxy" in owners:
-        stop_proxy(host, request, check)
     _forget(host, [owner for owner in owners if owner not in (*_FIRST, *_LAST)], outcome, check)
     remove_chains(host, [name for owner in owners for name in request.chains.get(owner, ())], outcome, check)
     remove_tables(host, outcome, check)
+    if "kube_proxy" in owners:
+        remove_virtual_servers(host, request, outcome, check)
     remove_interfaces(host, request.interfaces, outcome, check)
     _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
     if "container_runtime" in owners:
