@@ -61,6 +61,26 @@ def test_what_is_mounted_is_found_when_a_directory_above_is_a_link(host: Cluster
     assert not (host.root / "data/lib/kubelet").exists()
 
 
+def test_what_follows_a_place_that_cannot_be_removed_stays(host: ClusterHost) -> None:
+    # A root is mounted below /run; the layers that it shows lie below /var/lib.
+    root = "run/containerd/mounts/1"
+    host.put(f"{root}/bin", "layer")
+    host.put("var/lib/containerd/snapshots/1/fs/bin", "layer")
+    host.put("var/lib/cni/results/flatnet-1", "")
+    host.put("proc/self/mounts", f"{NO_MOUNTS}overlay /{root} overlay rw 0 0")
+    apply(host, name="container_runtime", units=[{"name": "containerd.service", "content": unit_text()}])
+    data = {**DATA.data, "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
+    host.refused.add("umount")
+    with pytest.raises(StateError, match=f"/{root} cannot be unmounted"):
+        reset(host, DATA._replace(data=data))
+    assert (host.root / "var/lib/containerd/snapshots/1/fs/bin").read_text() == "layer"
+    # Another owner's has nothing to do with it.
+    assert not (host.root / "var/lib/cni/results/flatnet-1").exists()
+    host.refused.clear()
+    reset(host, DATA._replace(data=data))
+    assert not (host.root / "var/lib/containerd").exists()
+
+
 def test_check_mode_tells_of_links_what_a_reset_does(host: ClusterHost) -> None:
     found = tree(host.root)
     predicted = reset(host, DATA, check=True)

@@ -27,7 +27,8 @@ options:
     required: true
   data:
     description:
-      - Owner to directories and files that its programs have filled.
+      - Owner to directories and files that its programs have filled, in the order to remove them.
+      - After one that cannot be removed those that follow stay.
       - C(*) in the last part of a path stands for any text.
       - With C(/) at its end a directory goes when it is empty.
     type: dict

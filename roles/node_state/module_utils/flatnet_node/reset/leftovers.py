@@ -29,13 +29,13 @@ def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: boo
             outcome.problems.append(f"interface {name}: {ran.complaint}")
 
 
-def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
-    """Unmount what is mounted below these places, and remove them.
+def remove_data(host: Host, data: dict[str, list[str]], outcome: Outcome, check: bool) -> set[str]:
+    """Unmount what is mounted below the owners' places, and remove them; return the owners whose all went.
 
     One that is itself a mount is emptied, and so is the directory that an operator's link leads to.
     """
-    _remove_places(host, [pattern for pattern in patterns if not pattern.endswith("/")], outcome, check)
-    for path in [pattern.rstrip("/") for pattern in patterns if pattern.endswith("/")]:
+    emptied = {owner for owner, patterns in data.items() if _remove_places(host, patterns, outcome, check)}
+    for path in [path.rstrip("/") for owner in data if owner in emptied for path in _if_empty(data[owner])]:
         found = host.lstat(path)
         if found is None or not stat.S_ISDIR(found.st_mode) or _resolved(host, path) in _mounts(host):
             continue
@@ -43,43 +43,58 @@ def remove_data(host: Host, patterns: list[str], outcome: Outcome, check: bool) 
             outcome.changes.append(Change("directory", path))
             if not check:
                 host.remove_directory(path)
+    return emptied
 
 
-def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> None:
-    found = {path for pattern in patterns for path in _matching(host, pattern)}
-    for path in sorted(found - outcome.gone):
-        _remove_place(host, path, outcome, check)
+def _if_empty(patterns: list[str]) -> list[str]:
+    return [pattern for pattern in patterns if pattern.endswith("/")]
 
 
-def _remove_place(host: Host, path: str, outcome: Outcome, check: bool) -> None:
+def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> bool:
+    """Remove an owner's places in order, up to one that cannot be: what it uses may lie in those after it."""
+    places = [pattern for pattern in patterns if not pattern.endswith("/")]
+    for path in [path for pattern in places for path in _matching(host, pattern)]:
+        if path not in outcome.gone and not _remove_place(host, path, outcome, check):
+            return False
+    return True
+
+
+def _remove_place(host: Host, path: str, outcome: Outcome, check: bool) -> bool:
     real, mounts = _resolved(host, path), _mounts(host)
     linked = real != path and _is_link(host, path)
     stays = linked or real in mounts
     if stays and not host.names_in(real):
-        return
+        return True
     if linked and f"{_resolved(host, os.path.dirname(path))}/".startswith(f"{real.rstrip('/')}/"):
         outcome.problems.append(
             f"{path} is a link to {real}, which it lies in itself, beside things of others: "
             "take out what is to go, and remove the link"
         )
-        return
+        return False
     outcome.changes.append(Change("data", f"{path} (a link to {real})" if linked else path))
     if check:
-        return
-    problems = len(outcome.problems)
-    # The deepest first, and of several at one place the last.
-    for place in sorted((place for place in mounts if place.startswith(f"{real}/")), reverse=True):
-        ran = host.run(["umount", place])
-        if ran.status != 0:
-            outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
-    if len(outcome.problems) > problems:
-        # Never into what is still mounted: it may be a user's volume.
-        return
+        return True
+    # Never into what is still mounted: it may be a user's volume.
+    if not _unmount_below(host, real, mounts, outcome):
+        return False
     try:
         for item in [f"{real}/{name}" for name in host.names_in(real)] if stays else [path]:
             host.discard(item)
     except OSError as error:
         outcome.problems.append(f"{error.filename or path}: {error.strerror}")
+        return False
+    return True
+
+
+def _unmount_below(host: Host, real: str, mounts: list[str], outcome: Outcome) -> bool:
+    free = True
+    # The deepest first, and of several at one place the last.
+    for place in sorted((place for place in mounts if place.startswith(f"{real}/")), reverse=True):
+        ran = host.run(["umount", place])
+        if ran.status != 0:
+            free = False
+            outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
+    return free
 
 
 def _resolved(host: Host, path: str) -> str:

@@ -11,8 +11,8 @@ class Request(NamedTuple):
 
     owners: names under which node_state has recorded what it made, in the order to remove them; `*` at the
     end of one stands for any text.
-    data: owner -> directories and files that its programs have filled; `*` in the last part stands for any
-    text, and with `/` at its end a directory goes when it is empty.
+    data: owner -> directories and files that its programs have filled, in the order to remove them; `*` in
+    the last part stands for any text, and with `/` at its end a directory goes when it is empty.
     chains: owner -> how the names of the packet filter chains begin that its programs make.
     interfaces: names of network interfaces that its backends make.
     programs_directory, cni_programs_directory: where the programs lie.

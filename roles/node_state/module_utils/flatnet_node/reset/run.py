@@ -49,7 +49,7 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
     if "container_runtime" in owners:
         end_shims(host, request, outcome, check)
-    remove_data(host, [path for owner in owners for path in request.data.get(owner, ())], outcome, check)
+    remove_data(host, {owner: request.data.get(owner, []) for owner in owners}, outcome, check)
     if outcome.problems:
         problems = "\n".join(f"  {problem}" for problem in outcome.problems)
         raise StateError(f"not all of flatnet's could be removed; mend this and run again:\n{problems}")
