@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,13 +10,13 @@ from ..host import Host, StateError
 from ..paths import STAGING
 from ..record import HOME, RECORDS
 from ..wanted import Wanted
+from .begun import Begun, forget_begun, load_begun, save_begun
 from .containers import end_shims, remove_containers
 from .firewall import remove_chains, remove_tables, remove_virtual_servers
 from .leftovers import remove_data, remove_interfaces
 from .request import Change, Outcome, Request
+from .shadowed import find_shadowed, give_back
 
-# Which owners there were when the reset began: a reset that was cut short goes on with their data.
-BEGUN = f"{HOME}/reset.json"
 # Stopped first, so that nothing starts pods any more; the programs of the rest are needed on the way.
 _FIRST = ("kube_node", "kube_control_plane")
 _LAST = ("container_runtime", "node_programs", "node_prepare")
@@ -30,14 +28,38 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     Raises StateError when something could not be removed; the rest is removed all the same, and the next run
     goes on from there.
     """
-    owners = _owners(host, request)
+    begun, recorded = load_begun(host), _recorded(host)
+    owners = _owners(request, recorded.union(begun.owners))
     if not owners:
         if not check:
             _end(host)
         return {"changed": False, "changes": [], "msg": "there is nothing of flatnet's on this host"}
     outcome = Outcome()
+    released = find_shadowed(host, [owner for owner in owners if owner in recorded])
+    emptied = [owner for owner in begun.emptied if owner not in recorded]
+    # What was noted first counts: by the time of a second record ours had stopped the distribution's.
+    begun = Begun(owners, emptied, {**released, **begun.units})
     if not check:
-        _begin(host, owners)
+        save_begun(host, begun)
+    _stop_and_clean_up(host, request, owners, outcome, check)
+    settled = remove_data(host, _data(request, begun), outcome, check)
+    begun = begun._replace(emptied=sorted(settled))
+    begun = _give_back(host, begun, set(released), outcome, check)
+    if outcome.problems:
+        if not check:
+            save_begun(host, begun)
+        problems = "\n".join(f"  {problem}" for problem in outcome.problems)
+        raise StateError(f"not all of flatnet's could be removed; mend this and run again:\n{problems}")
+    if not check:
+        _end(host)
+    lines = "\n".join(map(str, outcome.changes))
+    return {"changed": True, "changes": [change._asdict() for change in outcome.changes], "msg": lines}
+
+
+def _stop_and_clean_up(
+    host: Host, request: Request, owners: list[str], outcome: Outcome, check: bool
+) -> None:
+    """Remove what is on record, and what runs or is in the kernel besides; each while its tools are there."""
     _forget(host, [owner for owner in owners if owner in _FIRST], outcome, check)
     remove_containers(host, request, outcome, check)
     _forget(host, [owner for owner in owners if owner not in (*_FIRST, *_LAST)], outcome, check)
@@ -49,36 +71,40 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
     if "container_runtime" in owners:
         end_shims(host, request, outcome, check)
-    remove_data(host, {owner: request.data.get(owner, []) for owner in owners}, outcome, check)
-    if outcome.problems:
-        problems = "\n".join(f"  {problem}" for problem in outcome.problems)
-        raise StateError(f"not all of flatnet's could be removed; mend this and run again:\n{problems}")
-    if not check:
-        _end(host)
-    lines = "\n".join(map(str, outcome.changes))
-    return {"changed": True, "changes": [change._asdict() for change in outcome.changes], "msg": lines}
 
 
-def _owners(host: Host, request: Request) -> list[str]:
-    """Return those that have something here, or had when a reset began, in the order of the request."""
-    found = {name[: -len(".json")] for name in host.names_in(RECORDS) if name.endswith(".json")}
-    begun = host.text(BEGUN)
-    if begun is not None:
-        # One that was cut off while it was written is no loss: nothing had been removed by then.
-        with suppress(ValueError):
-            found |= set(json.loads(begun))
+def _give_back(host: Host, begun: Begun, released: set[str], outcome: Outcome, check: bool) -> Begun:
+    """Give the distribution's units back whose data is not in the way; return what is still to do."""
+    due = {name: unit for name, unit in begun.units.items() if unit.owner in begun.emptied}
+    if due and not check:
+        # From now on the data is the distribution's: a next run must not remove that.
+        save_begun(host, begun)
+    back = give_back(host, due, released, outcome, check)
+    return begun._replace(units={name: unit for name, unit in begun.units.items() if name not in back})
+
+
+def _recorded(host: Host) -> set[str]:
+    return {name[: -len(".json")] for name in host.names_in(RECORDS) if name.endswith(".json")}
+
+
+def _owners(request: Request, found: set[str]) -> list[str]:
+    """Return those of the found that are to go, in the order of the request."""
     return [name for pattern in request.owners for name in sorted(found) if fnmatchcase(name, pattern)]
 
 
-def _begin(host: Host, owners: list[str]) -> None:
-    if host.lstat(BEGUN) is not None:
-        host.discard(BEGUN)
-    host.write(BEGUN, json.dumps(owners).encode(), 0o600, None)
+def _data(request: Request, begun: Begun) -> dict[str, list[str]]:
+    """Return what to remove of each owner; of one whose data has gone no more than empty directories."""
+    return {
+        owner: [
+            path for path in request.data.get(owner, []) if owner not in begun.emptied or path.endswith("/")
+        ]
+        for owner in begun.owners
+    }
 
 
 def _end(host: Host) -> None:
     """Remove the mark, and flatnet's own directory where nobody else has a record in it."""
-    host.discard(BEGUN)
+    forget_begun(host)
     host.discard(STAGING)
     # What begins with a dot is a record that a killed apply had not finished.
     if all(name.startswith(".") for name in host.names_in(RECORDS)):

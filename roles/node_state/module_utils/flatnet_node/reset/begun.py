@@ -1,0 +1,54 @@
+"""What a reset must still know once the records have gone: one that was cut short goes on from there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ..host import Host
+from ..record import HOME
+from .shadowed import Shadowed
+
+BEGUN = f"{HOME}/reset.json"
+_FRESH = f"{HOME}/.reset.json.new"
+
+
+class Begun(NamedTuple):
+    """How far a reset has come.
+
+    owners: those that had something here when it began.
+    emptied: those of them whose data has gone; what lies there now is the distribution's.
+    units: the distribution's units that are to come back.
+    """
+
+    owners: list[str]
+    emptied: list[str]
+    units: dict[str, Shadowed]
+
+
+def load_begun(host: Host) -> Begun:
+    """Return how far a reset had come, with nothing in it if none was cut short."""
+    try:
+        noted: Any = json.loads(host.text(BEGUN) or "[]")
+        if isinstance(noted, list):
+            # As versions that did not give back units have noted it.
+            return Begun(noted, [], {})
+        units = {name: Shadowed(**unit) for name, unit in noted["units"].items()}
+        return Begun(noted["owners"], noted["emptied"], units)
+    except (ValueError, KeyError, TypeError):
+        # Those versions wrote it in place. One cut off then is no loss: nothing had been removed yet.
+        return Begun([], [], {})
+
+
+def save_begun(host: Host, begun: Begun) -> None:
+    """Note how far a reset has come, in one step."""
+    noted = {**begun._asdict(), "units": {name: unit._asdict() for name, unit in begun.units.items()}}
+    host.discard(_FRESH)
+    host.write(_FRESH, json.dumps(noted).encode(), 0o600, None)
+    host.rename(_FRESH, BEGUN)
+
+
+def forget_begun(host: Host) -> None:
+    """Remove the note, as there is nothing to go on with."""
+    host.discard(_FRESH)
+    host.discard(BEGUN)

@@ -1,0 +1,92 @@
+"""The distribution's units whose place ours of the same name have taken: they come back as they were."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from ..host import Host, StateError
+from ..record import load
+from ..units import show
+from .request import Change, Outcome
+
+# Where systemd looks for a unit after /etc (systemd.unit(5)).
+_DIRECTORIES = (
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+
+
+class Shadowed(NamedTuple):
+    """How a unit of the distribution was before the owner's took its place; None where no record says it."""
+
+    owner: str
+    enabled: bool | None
+    started: bool | None
+
+
+def find_shadowed(host: Host, owners: list[str]) -> dict[str, Shadowed]:
+    """Return the distribution's units behind those that the owners have on record as their own, by name."""
+    found = {}
+    for owner in owners:
+        # A record that cannot be read is told of where its owner is to go.
+        with suppress(StateError):
+            for name, entry in load(host, owner).units.items():
+                if entry["own"] and _file(host, name) is not None:
+                    before = entry.get("previous") or {}
+                    found[name] = Shadowed(owner, before.get("enabled"), before.get("started"))
+    return found
+
+
+def give_back(
+    host: Host, units: dict[str, Shadowed], released: set[str], outcome: Outcome, check: bool
+) -> set[str]:
+    """Enable and start those that were, once ours are gone; return the names of those that are as before.
+
+    released: those that this run takes ours away from. In a check ours are still there.
+    One of which nothing is on record stays stopped and disabled: that starts nothing that nobody asked for.
+    """
+    back = set()
+    try:
+        shown = show(host, list(units))
+    except StateError as error:
+        outcome.problems.append(str(error))
+        return set()
+    for name, unit in units.items():
+        now = _behind_ours(host, name) if check and name in released else shown[name]
+        steps = []
+        if unit.enabled and now["UnitFileState"] == "disabled":
+            steps.append("enable")
+        if unit.started and now["LoadState"] == "loaded" and now["ActiveState"] in ("inactive", "failed"):
+            steps.append("start")
+        if unit.enabled is None and name in released:
+            action = "leave stopped and disabled: how the distribution's was before is not on record"
+            outcome.changes.append(Change("unit", name, action))
+        outcome.changes += [Change("unit", name, step) for step in steps]
+        failed = [step for step in steps if not check and not _done(host, step, name, outcome)]
+        if not failed:
+            back.add(name)
+    return back
+
+
+def _file(host: Host, name: str) -> str | None:
+    paths = (f"{directory}/{name}" for directory in _DIRECTORIES)
+    return next((path for path in paths if host.lstat(path) is not None), None)
+
+
+def _behind_ours(host: Host, name: str) -> dict[str, str]:
+    """Return what systemd is going to show of a unit once ours is disabled, stopped and gone."""
+    text = host.text(_file(host, name) or "") or ""
+    state = "disabled" if "[Install]" in text else "static"
+    return {"LoadState": "loaded", "UnitFileState": state, "ActiveState": "inactive"}
+
+
+def _done(host: Host, step: str, name: str, outcome: Outcome) -> bool:
+    ran = host.run(["systemctl", step, name])
+    if ran.status != 0:
+        outcome.problems.append(
+            f"unit {name} of the distribution, whose place ours had, does not {step}: {ran.complaint}"
+        )
+    return ran.status == 0

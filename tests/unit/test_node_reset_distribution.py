@@ -1,0 +1,185 @@
+"""Units of the distribution, whose place ours had, are after a reset as they were before flatnet came."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flatnet_node.reset.run import reset
+from node_state_host import Json, Killed, StateError, apply, tree, unit_text
+from test_node_reset import REQUEST, ClusterHost
+
+DATA = REQUEST._replace(
+    data={"kube_node": ["/var/lib/kubelet"], "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
+)
+UNIT = "containerd.service"
+THEIRS, OURS = unit_text("/usr/bin/containerd"), unit_text("/usr/local/bin/containerd")
+RECORD = "var/lib/flatnet/state/container_runtime.json"
+MOUNTS = "/dev/vda / ext4 rw 0 0\n"
+
+
+@pytest.fixture(name="host")
+def make_host(tmp_path: Path) -> ClusterHost:
+    """Return a host whose distribution brought a containerd, which runs."""
+    host = ClusterHost(tmp_path / "host")
+    host.put("proc/self/mounts", MOUNTS)
+    for directory in ("opt", "run/netns", "sys/class/net"):
+        (host.root / directory).mkdir(parents=True)
+    host.put(f"usr/lib/systemd/system/{UNIT}", THEIRS)
+    host.systemd.run(["enable", UNIT])
+    host.systemd.run(["start", UNIT])
+    return host
+
+
+def provision(host: ClusterHost) -> None:
+    """Let flatnet's containerd take the place of the distribution's."""
+    apply(host, name="node_programs", files=[{"path": "/usr/local/bin/ctr", "content": "", "mode": "0755"}])
+    apply(host, name="container_runtime", units=[{"name": UNIT, "content": OURS}])
+    apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
+    host.put("var/lib/containerd/meta.db", "of flatnet")
+    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
+    host.commands.clear()
+    host.steps.clear()
+
+
+def state(host: ClusterHost, unit: str = UNIT) -> tuple[bool, bool, str | None]:
+    """Return if a unit is enabled, if it runs, and the file that systemd has read."""
+    return unit in host.systemd.enabled, unit in host.systemd.running, host.systemd.read.get(unit)
+
+
+def told(outcome: Json) -> list[tuple[str, str, str]]:
+    """Return the changes as check mode and a reset tell them."""
+    return [(change["kind"], change["item"], change["action"]) for change in outcome["changes"]]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("running", [True, False])
+def test_a_unit_of_the_distribution_comes_back_as_it_was(
+    enabled: bool, running: bool, host: ClusterHost
+) -> None:
+    if not enabled:
+        host.systemd.run(["disable", UNIT])
+    if not running:
+        host.systemd.run(["stop", UNIT])
+    provision(host)
+    assert state(host) == (True, True, OURS)
+    reset(host, DATA)
+    assert state(host)[:2] == (enabled, running)
+    if running:
+        assert state(host)[2] == THEIRS
+    assert not (host.root / "var/lib/flatnet").exists()
+
+
+def test_data_goes_before_the_unit_of_the_distribution_runs_again(host: ClusterHost) -> None:
+    provision(host)
+    reset(host, DATA)
+    assert "/var/lib/containerd/meta.db" not in host.systemd.running[UNIT]
+
+
+def test_a_unit_that_has_nothing_to_enable_is_only_started(host: ClusterHost) -> None:
+    static = "[Service]\nExecStart=/usr/bin/containerd\n"
+    host.put(f"usr/lib/systemd/system/{UNIT}", static)
+    host.systemd.run(["disable", UNIT])
+    host.systemd.run(["daemon-reload"])
+    provision(host)
+    predicted = reset(host, DATA, check=True)
+    outcome = reset(host, DATA)
+    assert told(predicted) == told(outcome)
+    assert ["systemctl", "enable", UNIT] not in host.commands
+    assert state(host) == (False, True, static)
+
+
+def test_check_mode_tells_what_comes_back(host: ClusterHost) -> None:
+    provision(host)
+    before = tree(host.root)
+    predicted = reset(host, DATA, check=True)
+    assert (tree(host.root), host.steps) == (before, [])
+    assert told(predicted)[-2:] == [("unit", UNIT, "enable"), ("unit", UNIT, "start")]
+    assert told(predicted) == told(reset(host, DATA))
+
+
+def test_a_unit_that_only_flatnet_had_does_not_come_back(host: ClusterHost) -> None:
+    provision(host)
+    reset(host, DATA)
+    assert state(host, "kubelet.service") == (False, False, None)
+
+
+def test_where_nothing_is_on_record_the_unit_stays_stopped_and_this_is_said(host: ClusterHost) -> None:
+    provision(host)
+    record = json.loads((host.root / RECORD).read_text())
+    del record["units"][UNIT]["previous"]
+    host.put(RECORD, json.dumps(record))
+    predicted = reset(host, DATA, check=True)
+    outcome = reset(host, DATA)
+    assert told(predicted) == told(outcome)
+    action = "leave stopped and disabled: how the distribution's was before is not on record"
+    assert ("unit", UNIT, action) in told(outcome)
+    assert state(host)[:2] == (False, False)
+
+
+@pytest.mark.parametrize("moment", range(1, 50))
+def test_after_a_kill_at_any_moment_the_unit_comes_back(moment: int, host: ClusterHost) -> None:
+    provision(host)
+    host.kill_at = moment
+    try:
+        reset(host, DATA)
+    except Killed:
+        host.kill_at = None
+        reset(host, DATA)
+    assert state(host) == (True, True, THEIRS)
+    assert not (host.root / "var/lib/containerd").exists()
+    assert not (host.root / "var/lib/flatnet").exists()
+
+
+@pytest.mark.parametrize("moment", range(1, 30))
+def test_a_reset_that_is_killed_twice_arrives(moment: int, host: ClusterHost) -> None:
+    provision(host)
+    for steps in (22, moment):
+        host.steps.clear()
+        host.kill_at = steps
+        try:
+            reset(host, DATA)
+        except Killed:
+            continue
+    host.kill_at = None
+    reset(host, DATA)
+    assert state(host) == (True, True, THEIRS)
+    assert not (host.root / "var/lib/kubelet").exists()
+    assert not (host.root / "var/lib/flatnet").exists()
+
+
+def test_what_the_unit_makes_after_it_came_back_is_not_removed_by_the_next_run(host: ClusterHost) -> None:
+    provision(host)
+    host.put("proc/self/mounts", f"{MOUNTS}tmpfs /var/lib/kubelet/pods/p1/volumes tmpfs rw 0 0")
+    host.refused.add("umount")
+    with pytest.raises(StateError, match="cannot be unmounted"):
+        reset(host, DATA)
+    assert state(host) == (True, True, THEIRS)
+    theirs = host.put("var/lib/containerd/meta.db", "of the distribution")
+    host.systemd.run(["disable", UNIT])
+    host.refused.clear()
+    reset(host, DATA)
+    assert theirs.read_text() == "of the distribution"
+    # Since it came back it is its operator's, who has disabled it.
+    assert state(host) == (False, True, THEIRS)
+    assert not (host.root / "var/lib/flatnet").exists()
+
+
+def test_a_unit_that_does_not_start_is_named_and_tried_again(host: ClusterHost) -> None:
+    provision(host)
+    host.systemd.refuse = lambda _name, text: text == THEIRS
+    with pytest.raises(
+        StateError, match=r"unit containerd.service of the distribution.* does not start: Job"
+    ):
+        reset(host, DATA)
+    host.systemd.refuse = lambda _name, _text: False
+    outcome = reset(host, DATA)
+    assert told(outcome) == [("unit", UNIT, "start")]
+    assert state(host) == (True, True, THEIRS)
+
+
+def test_a_reset_that_an_earlier_version_began_is_completed(host: ClusterHost) -> None:
+    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
+    host.put("var/lib/flatnet/reset.json", json.dumps(["kube_node"]))
+    reset(host, DATA)
+    assert not (host.root / "var/lib/kubelet").exists()
+    assert not (host.root / "var/lib/flatnet").exists()
