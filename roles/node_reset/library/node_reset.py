@@ -16,6 +16,8 @@ description:
     owners made while they ran - containers, pod networks, packet filter chains, interfaces, data.
   - Everything else stays, such as chains, tables, routes and files of others. Nothing is ever flushed
     but IPVS, by kube-proxy's own cleanup, where it ran in that mode.
+  - Containers of others in the same containerd keep its data, which is a failure, also in check mode.
+  - A unit of the distribution's whose place one of flatnet's had is afterwards enabled and running as it was.
   - A reset that was cut short is completed by the next.
 options:
   owners:

@@ -17,13 +17,16 @@ class Begun(NamedTuple):
     """How far a reset has come.
 
     owners: those that had something here when it began.
-    emptied: those of them whose data has gone; what lies there now is the distribution's.
+    emptied: those of them whose data has gone, and whose units had names of the distribution's: what lies
+    there now may be the distribution's.
     units: the distribution's units that are to come back.
+    others: containerd's namespaces in which others had something.
     """
 
     owners: list[str]
     emptied: list[str]
     units: dict[str, Shadowed]
+    others: list[str]
 
 
 def load_begun(host: Host) -> Begun:
@@ -32,12 +35,12 @@ def load_begun(host: Host) -> Begun:
         noted: Any = json.loads(host.text(BEGUN) or "[]")
         if isinstance(noted, list):
             # As versions that did not give back units have noted it.
-            return Begun(noted, [], {})
+            return Begun(noted, [], {}, [])
         units = {name: Shadowed(**unit) for name, unit in noted["units"].items()}
-        return Begun(noted["owners"], noted["emptied"], units)
+        return Begun(noted["owners"], noted["emptied"], units, noted["others"])
     except (ValueError, KeyError, TypeError):
         # Those versions wrote it in place. One cut off then is no loss: nothing had been removed yet.
-        return Begun([], [], {})
+        return Begun([], [], {}, [])
 
 
 def save_begun(host: Host, begun: Begun) -> None:

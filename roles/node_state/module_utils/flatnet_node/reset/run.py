@@ -14,12 +14,13 @@ from .begun import Begun, forget_begun, load_begun, save_begun
 from .containers import end_shims, remove_containers
 from .firewall import remove_chains, remove_tables, remove_virtual_servers
 from .leftovers import remove_data, remove_interfaces
+from .others import PROGRAMS, RUNTIME, complaint, namespaces_of_others
 from .request import Change, Outcome, Request
-from .shadowed import find_shadowed, give_back
+from .shadowed import Shadowed, find_shadowed, give_back, stop_running
 
 # Stopped first, so that nothing starts pods any more; the programs of the rest are needed on the way.
 _FIRST = ("kube_node", "kube_control_plane")
-_LAST = ("container_runtime", "node_programs", "node_prepare")
+_LAST = (RUNTIME, PROGRAMS, "node_prepare")
 
 
 def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
@@ -37,23 +38,33 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     outcome = Outcome()
     released = find_shadowed(host, [owner for owner in owners if owner in recorded])
     emptied = [owner for owner in begun.emptied if owner not in recorded]
+    others = namespaces_of_others(host, request, begun.others) if RUNTIME in {*owners} - {*emptied} else []
     # What was noted first counts: by the time of a second record ours had stopped the distribution's.
-    begun = Begun(owners, emptied, {**released, **begun.units})
+    begun = Begun(owners, emptied, {**released, **begun.units}, others)
+    kept = _kept(begun)
+    if others:
+        outcome.problems.append(complaint(others, stays=bool(kept)))
     if not check:
         save_begun(host, begun)
-    _stop_and_clean_up(host, request, owners, outcome, check)
-    settled = remove_data(host, _data(request, begun), outcome, check)
-    begun = begun._replace(emptied=sorted(settled))
-    begun = _give_back(host, begun, set(released), outcome, check)
+    _stop_and_clean_up(host, request, [owner for owner in owners if owner not in kept], outcome, check)
+    begun = _empty_and_give_back(host, request, begun, set(released), outcome, check)
     if outcome.problems:
         if not check:
             save_begun(host, begun)
-        problems = "\n".join(f"  {problem}" for problem in outcome.problems)
-        raise StateError(f"not all of flatnet's could be removed; mend this and run again:\n{problems}")
+        raise StateError(_problems(outcome, check))
     if not check:
         _end(host)
-    lines = "\n".join(map(str, outcome.changes))
-    return {"changed": True, "changes": [change._asdict() for change in outcome.changes], "msg": lines}
+    changes = [change._asdict() for change in outcome.changes]
+    return {"changed": True, "changes": changes, "msg": _lines(outcome.changes)}
+
+
+def _kept(begun: Begun) -> tuple[str, ...]:
+    """Return the owners that stay whole: containers of others need a containerd until they are gone.
+
+    Where the distribution's takes over, ours can go.
+    """
+    taken_over = any(unit.owner == RUNTIME and unit.started for unit in begun.units.values())
+    return (RUNTIME, PROGRAMS) if begun.others and not taken_over else ()
 
 
 def _stop_and_clean_up(
@@ -69,18 +80,49 @@ def _stop_and_clean_up(
         remove_virtual_servers(host, request, outcome, check)
     remove_interfaces(host, request.interfaces, outcome, check)
     _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
-    if "container_runtime" in owners:
+    if RUNTIME in owners:
         end_shims(host, request, outcome, check)
 
 
-def _give_back(host: Host, begun: Begun, released: set[str], outcome: Outcome, check: bool) -> Begun:
-    """Give the distribution's units back whose data is not in the way; return what is still to do."""
-    due = {name: unit for name, unit in begun.units.items() if unit.owner in begun.emptied}
+def _empty_and_give_back(
+    host: Host, request: Request, begun: Begun, released: set[str], outcome: Outcome, check: bool
+) -> Begun:
+    """Remove the data, give back the units that wait for that, and return what is still to do."""
+    data = _data(request, begun)
+    going = [owner for owner in data if owner not in begun.emptied]
+    returned = [name for name, unit in begun.units.items() if unit.owner in going and name not in released]
+    stopped = stop_running(host, returned, outcome, check)
+    settled = remove_data(host, data, outcome, check)
+    with_units = {*begun.emptied, *(unit.owner for unit in begun.units.values())}
+    begun = begun._replace(emptied=sorted(settled & with_units))
+    # Those of containerd do not wait where its data stays.
+    ready = {*begun.emptied, *([RUNTIME] if begun.others and not _kept(begun) else [])}
+    due = {name: unit for name, unit in begun.units.items() if unit.owner in ready or name in stopped}
     if due and not check:
-        # From now on the data is the distribution's: a next run must not remove that.
+        # From now on the data of the emptied is the distribution's: a next run must not remove that.
         save_begun(host, begun)
-    back = give_back(host, due, released, outcome, check)
-    return begun._replace(units={name: unit for name, unit in begun.units.items() if name not in back})
+    back = give_back(host, due, released, stopped, outcome, check)
+    return begun._replace(units=_waiting(begun, back))
+
+
+def _waiting(begun: Begun, back: set[str]) -> dict[str, Shadowed]:
+    """Return the units that a next run has to deal with: data may still go from under one that is back."""
+    return {
+        name: unit
+        for name, unit in begun.units.items()
+        if name not in back or unit.owner not in begun.emptied
+    }
+
+
+def _lines(changes: list[Change]) -> str:
+    return "\n".join(map(str, changes))
+
+
+def _problems(outcome: Outcome, check: bool) -> str:
+    problems = "\n".join(f"  {problem}" for problem in outcome.problems)
+    message = f"not all of flatnet's could be removed; mend this and run again:\n{problems}"
+    # Nothing has gone yet, and this is all that tells what would.
+    return f"{message}\nThe rest would go:\n{_lines(outcome.changes)}" if check else message
 
 
 def _recorded(host: Host) -> set[str]:
@@ -99,6 +141,7 @@ def _data(request: Request, begun: Begun) -> dict[str, list[str]]:
             path for path in request.data.get(owner, []) if owner not in begun.emptied or path.endswith("/")
         ]
         for owner in begun.owners
+        if owner != RUNTIME or not begun.others
     }
 
 

@@ -40,12 +40,32 @@ def find_shadowed(host: Host, owners: list[str]) -> dict[str, Shadowed]:
     return found
 
 
+def stop_running(host: Host, names: list[str], outcome: Outcome, check: bool) -> set[str]:
+    """Stop those that came back in an earlier run, as their data is going; return the names of what ran."""
+    try:
+        shown = show(host, names)
+    except StateError:
+        # Told of when they are given back.
+        return set()
+    running = [name for name in names if shown[name]["ActiveState"] not in ("inactive", "failed")]
+    outcome.changes += [Change("unit", name, "stop") for name in running]
+    if not check:
+        for name in running:
+            _done(host, "stop", name, outcome)
+    return set(running)
+
+
 def give_back(
-    host: Host, units: dict[str, Shadowed], released: set[str], outcome: Outcome, check: bool
+    host: Host,
+    units: dict[str, Shadowed],
+    released: set[str],
+    stopped: set[str],
+    outcome: Outcome,
+    check: bool,
 ) -> set[str]:
     """Enable and start those that were, once ours are gone; return the names of those that are as before.
 
-    released: those that this run takes ours away from. In a check ours are still there.
+    released: those that this run takes ours away from. stopped: those of the distribution that it stopped.
     One of which nothing is on record stays stopped and disabled: that starts nothing that nobody asked for.
     """
     back = set()
@@ -55,11 +75,16 @@ def give_back(
         outcome.problems.append(str(error))
         return set()
     for name, unit in units.items():
-        now = _behind_ours(host, name) if check and name in released else shown[name]
+        now = shown[name]
+        if check and name in released:
+            now = _behind_ours(host, name)
+        elif check and name in stopped:
+            now = {**now, "ActiveState": "inactive"}
         steps = []
         if unit.enabled and now["UnitFileState"] == "disabled":
             steps.append("enable")
-        if unit.started and now["LoadState"] == "loaded" and now["ActiveState"] in ("inactive", "failed"):
+        started = unit.started or name in stopped
+        if started and now["LoadState"] == "loaded" and now["ActiveState"] in ("inactive", "failed"):
             steps.append("start")
         if unit.enabled is None and name in released:
             action = "leave stopped and disabled: how the distribution's was before is not on record"
