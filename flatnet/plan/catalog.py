@@ -44,6 +44,7 @@ RULES: Mapping[str, str] = {
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",
+    "control-plane-node": "Hosts of the control plane are nodes, so that API servers reach pods.",
     "etcd-even": "etcd has an odd number of members.",
     "host-duplicate": "No two hosts share a name, a node name or an address.",
     "node-name": "Node names are names that the API server and certificates take.",

@@ -49,6 +49,15 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
             _check_name(host, findings)
         if host.groups and not host.is_in_cluster:
             _refuse_outsider(host, findings)
+        if "kube_control_plane" in host.groups and "kube_node" not in host.groups:
+            findings.warn(
+                "control-plane-node",
+                "",
+                "it is no node, so that its API server reaches neither pods nor Services: no webhook that "
+                "runs in a pod, and no API that a pod serves, such as the one of metrics",
+                "put it into kube_node as well; a taint keeps other pods off it",
+                host.inventory_name,
+            )
     resolve_addresses(hosts, resolved, findings)
     _check_duplicates(hosts, resolved, findings)
     for family in resolved.families:

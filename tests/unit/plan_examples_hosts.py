@@ -252,6 +252,11 @@ WARNED = [
         {"some": HOSTS},
     ),
     Case(
+        "control-plane-node",
+        {"some": [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]},
+        {"some": HOSTS},
+    ),
+    Case(
         "etcd-even", node_b(groups=ALL_GROUPS), {"some": [replace(one, groups=ALL_GROUPS) for one in HOSTS]}
     ),
     Case("node-address-unused", node_b(addresses=("192.0.2.12", "2001:db8::2")), node_b(DUAL)),

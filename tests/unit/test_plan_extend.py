@@ -137,9 +137,9 @@ def test_what_is_wrong_is_reported_as_ever(added: Host) -> None:
 def test_the_first_node_of_all_ends_the_warning_that_there_is_none() -> None:
     master = replace(FIRST, groups=ALL_GROUPS - {"kube_node"})
     planned = prepare(WIDE, [master])
-    assert [line.split()[0] for line in planned.warnings] == ["[host-missing]"]
+    assert [line.split()[0] for line in planned.warnings] == ["[control-plane-node]", "[host-missing]"]
     extended = extend_plan(planned, [node(1)])
-    assert extended.warnings == []
+    assert [line.split()[0] for line in extended.warnings] == ["[control-plane-node]"]
     assert same(extended, prepare(WIDE, [master, node(1)], allocations=planned.allocations.to_mapping()))
 
 
