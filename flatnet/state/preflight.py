@@ -73,10 +73,12 @@ class Node(NamedTuple):
 
     kubelet: fields of KubeletConfiguration that are set for it, such as failSwapOn.
     resolver_wanted: whether cluster DNS asks the servers that the host itself asks.
+    ipv6_forwarded: whether the host will forward IPv6.
     """
 
     kubelet: Mapping[str, Any]
     resolver_wanted: bool
+    ipv6_forwarded: bool = False
 
 
 def problems(
@@ -133,6 +135,14 @@ def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]
             f"{host} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
             "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
             "cluster_dns_upstreams, [] for none"
+        )
+    devices = facts["advertised_default_routes"] if node.ipv6_forwarded else []
+    if devices:
+        keys = ", ".join(f"net/ipv6/conf/{device}/accept_ra = 2" for device in devices)
+        found.append(
+            f"{host} has its IPv6 default route from router advertisements, which the kernel ignores once it "
+            f"forwards for pods; put {keys} into /etc/sysctl.conf there and run sysctl --load, or set a "
+            "default route by hand"
         )
     return found
 

@@ -98,6 +98,18 @@ def test_listening_sockets_are_read_and_connected_ones_left_out() -> None:
     assert program.listening("", 4) == []
 
 
+def test_a_default_route_that_forwarding_ends_is_one_that_the_kernel_was_advertised() -> None:
+    def route(device: str, destination: str = "::/0", protocol: str = "ra") -> dict[str, str]:
+        return {"destination": destination, "gateway": "fe80::1", "device": device, "protocol": protocol}
+
+    found = [route("eth3"), route("eth0"), route("eth1", protocol="static"), route("eth2", "2001:db8::/64")]
+    accepting = dict.fromkeys(("eth0", "eth1", "eth2"), "1\n")
+    # Of another program (0), or kept by the kernel (2).
+    assert program.advertised(
+        [*found, route("eth4"), route("eth5")], {**accepting, "eth4": "0", "eth5": "2"}
+    ) == ["eth0"]
+
+
 def test_a_socket_is_told_with_the_process_that_has_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         inode = str(os.fstat(server.fileno()).st_ino)
@@ -251,7 +263,7 @@ FACTS = {
     "operating_system": {"id": "debian"},
     "architecture": "x86_64",
 }
-NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": ""}
+NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": "", "advertised_default_routes": ["eth0"]}
 
 
 def test_one_call_brings_the_facts() -> None:

@@ -101,6 +101,7 @@ def facts(**changed: object) -> dict[str, Any]:
         "swap": False,
         "cgroup_version": 2,
         "resolv_conf": "/etc/resolv.conf",
+        "advertised_default_routes": [],
         "commands": {"ip": "/usr/sbin/ip"},
         **changed,
     }
@@ -189,6 +190,11 @@ NO_VERSION_1 = (
     f"{HOST} has control groups of version 1, and a kubelet does not start with them; boot it with "
     "systemd.unified_cgroup_hierarchy=1, or set kube_node_kubelet_configuration_extra: {failCgroupV1: false}"
 )
+ADVERTISED = (
+    f"{HOST} has its IPv6 default route from router advertisements, which the kernel ignores once it "
+    "forwards for pods; put net/ipv6/conf/eth0/accept_ra = 2, net/ipv6/conf/eth1/accept_ra = 2 into "
+    "/etc/sysctl.conf there and run sysctl --load, or set a default route by hand"
+)
 NO_LOOPBACK = (
     f"{HOST} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
     "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
@@ -206,6 +212,12 @@ NO_LOOPBACK = (
         (facts(cgroup_version=1), Node({"failCgroupV1": False}, resolver_wanted=True), []),
         (facts(resolv_conf=""), Node({}, resolver_wanted=True), [NO_LOOPBACK]),
         (facts(resolv_conf=""), Node({}, resolver_wanted=False), []),
+        (
+            facts(advertised_default_routes=["eth0", "eth1"]),
+            Node({}, resolver_wanted=True, ipv6_forwarded=True),
+            [ADVERTISED],
+        ),
+        (facts(advertised_default_routes=["eth0"]), Node({}, resolver_wanted=True), []),
     ],
 )
 def test_a_host_on_which_a_kubelet_would_not_run_is_no_node(

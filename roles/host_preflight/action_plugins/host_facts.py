@@ -37,6 +37,7 @@ class ActionModule(ActionBase):
                 "node": {"type": "bool", "default": False},
                 "kubelet_configuration": {"type": "dict", "default": {}},
                 "resolver_wanted": {"type": "bool", "default": False},
+                "ipv6_forwarded": {"type": "bool", "default": False},
                 "trusted": {
                     "type": "list",
                     "elements": "dict",
@@ -51,8 +52,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         target = self._target(variables)
         trusted = [Trusted(entry["path"], Path(entry["source"])) for entry in arguments.pop("trusted")]
-        kubelet, resolver = arguments.pop("kubelet_configuration"), arguments.pop("resolver_wanted")
-        node = Node(kubelet, resolver) if arguments.pop("node") else None
+        demands = [
+            arguments.pop(name) for name in ("kubelet_configuration", "resolver_wanted", "ipv6_forwarded")
+        ]
+        node = Node(*demands) if arguments.pop("node") else None
         arguments["files"] = [entry.path for entry in trusted]
         try:
             facts = self._ask(target, arguments, variables)

@@ -20,6 +20,7 @@ from typing import Any
 
 MARKER = "flatnet-facts "
 IPV4 = "/proc/sys/net/ipv4"
+IPV6 = "/proc/sys/net/ipv6/conf"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # A feature is there when one of its modules is loaded, built in or can be loaded, or its trace is found, or
@@ -133,6 +134,18 @@ def routes(entries: list[dict[str, Any]], version: int) -> list[dict[str, str]]:
             }
         )
     return found
+
+
+def advertised(found: list[dict[str, str]], accepting: dict[str, str]) -> list[str]:
+    """Return the devices whose IPv6 default route the kernel has from router advertisements.
+
+    found: routes; accepting: device -> its accept_ra. With 1 the kernel heeds none as soon as it forwards,
+    with 0 another program does (Linux, Documentation/networking/ip-sysctl.rst).
+    """
+    devices = {
+        route["device"] for route in found if route["destination"] == "::/0" and route["protocol"] == "ra"
+    }
+    return sorted(device for device in devices if accepting.get(device, "").strip() == "1")
 
 
 def listening(table: str, version: int, protocol: str = "tcp") -> list[dict[str, Any]]:
@@ -289,6 +302,16 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
     version = run(["runc", "--version"]).split("\n", 1)[0].split()
     # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
     resolvers = {path: read(path) for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")}
+    found_routes = [
+        route
+        for family in (4, 6)
+        for route in routes(json.loads(run(["ip", f"-{family}", "-json", "route"]) or "[]"), family)
+    ]
+    accepting = {
+        route["device"]: read(f"{IPV6}/{route['device']}/accept_ra")
+        for route in found_routes
+        if route["device"]
+    }
     paths = {command: shutil.which(command, path=PATH) for command in request["commands"]}
     return {
         "hostname": os.uname().nodename,
@@ -308,11 +331,8 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
         "selinux": read("/sys/fs/selinux/enforce").strip() == "1",
         "time": time.time(),
         "interfaces": interfaces(json.loads(run(["ip", "-details", "-json", "address"]) or "[]")),
-        "routes": [
-            route
-            for family in (4, 6)
-            for route in routes(json.loads(run(["ip", f"-{family}", "-json", "route"]) or "[]"), family)
-        ],
+        "routes": found_routes,
+        "advertised_default_routes": advertised(found_routes, accepting),
         "listening": with_processes(
             [
                 entry
