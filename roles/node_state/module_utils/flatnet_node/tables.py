@@ -12,7 +12,7 @@ from .wanted import Wanted, WantedFile, WantedTable, WantedUnit, generated_file
 
 DIRECTORY = "/etc/flatnet/nftables.d"
 
-# After nftables.service, which begins with `flush ruleset`; before any interface is up.
+# After nftables.service, whose start and reload begin with `flush ruleset`; before any interface is up.
 UNIT = """\
 [Unit]
 Description=Packet filter tables of flatnet's {name}
@@ -20,6 +20,8 @@ DefaultDependencies=no
 After=local-fs.target nftables.service
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
 Conflicts=shutdown.target
 
 [Service]
@@ -27,7 +29,7 @@ Type=oneshot
 RemainAfterExit=yes
 {commands}
 [Install]
-WantedBy=sysinit.target
+WantedBy=sysinit.target nftables.service
 """
 
 
@@ -41,7 +43,9 @@ def generated(host: Host, name: str, tables: list[WantedTable]) -> tuple[list[Wa
     if not tables:
         return [], []
     nft = host.program("nft") or "/usr/sbin/nft"
-    commands = "".join(f"ExecStart={nft} -f {path_of(table)}\n" for table in tables)
+    commands = "".join(
+        f"{when}={nft} -f {path_of(table)}\n" for when in ("ExecStart", "ExecReload") for table in tables
+    )
     unit = WantedUnit(f"flatnet-nftables-{name}.service", True, True, None, [])
     files = [
         generated_file(path_of(table), _definition(table), validate=["nft", "-c", "-f", "{path}"])
