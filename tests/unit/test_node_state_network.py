@@ -207,7 +207,7 @@ def test_a_sysctl_is_set_now_and_for_the_next_boot_and_put_back_at_the_end(host:
     outcome = apply(host, sysctls={"net.ipv4.ip_forward": 1})
     assert changes(outcome, "sysctl") == ["net.ipv4.ip_forward set: is 0, wanted 1"]
     assert live(host, "net.ipv4.ip_forward") == "1"
-    path = host.root / "etc/sysctl.d/90-flatnet-example.conf"
+    path = host.root / "etc/sysctl.d/99-zz-flatnet-example.conf"
     assert path.read_text() == "net.ipv4.ip_forward = 1\n"
     assert apply(host, sysctls={"net.ipv4.ip_forward": 1})["changes"] == []
     outcome = apply(host, state="absent")
@@ -221,7 +221,7 @@ def test_a_check_foresees_the_files_that_follow_from_the_state_as_well(host: Fak
     apply(host, **state)
     files = {path: digest for path, digest in foreseen.items() if digest != "absent"}
     assert files == {path: digest_of(host, path) for path in files}
-    assert "/etc/sysctl.d/90-flatnet-example.conf" in files
+    assert "/etc/sysctl.d/99-zz-flatnet-example.conf" in files
     assert "/etc/systemd/system/flatnet-routes-example.service" in files
     # Directories, which no unit can watch.
     assert all((host.root / path.lstrip("/")).is_dir() for path in foreseen.keys() - files.keys())

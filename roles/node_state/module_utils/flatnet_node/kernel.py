@@ -100,7 +100,8 @@ def sysctl_files(name: str, sysctls: dict[str, str]) -> list[WantedFile]:
     if not sysctls:
         return []
     text = "".join(f"{key} = {value}\n" for key, value in sorted(sysctls.items()))
-    return [generated_file(f"/etc/sysctl.d/90-flatnet-{name}.conf", text)]
+    # Behind 99-sysctl.conf, by which Debian reads /etc/sysctl.conf: what holds now has to hold after a boot.
+    return [generated_file(f"/etc/sysctl.d/99-zz-flatnet-{name}.conf", text)]
 
 
 def sysctl_path(key: str) -> str:
