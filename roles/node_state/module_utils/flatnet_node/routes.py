@@ -16,16 +16,23 @@ PROTOCOL = "157"
 # The metric that a route has when none is given (iproute2, the kernel's IP6_RT_PRIO_USER).
 DEFAULT_METRIC = {"4": 0, "6": 1024}
 
+# A systemd-networkd that starts removes the routes of others from the interfaces that it configures, a moment
+# after it has said that it is there. So its restart, which any update brings, sets ours anew until it is done.
+_LINKS = "/run/systemd/netif/links"
+_UNDER_WAY = " ".join(f"-e ^ADMIN_STATE={state}" for state in ("pending", "initialized", "configuring"))
+_MEANWHILE = f"while sleep 1; grep -qs {_UNDER_WAY} {_LINKS}/*; do {{set}}; done"
 UNIT = """\
 [Unit]
 Description=Routes of flatnet's {name}
-After=network-online.target
+After=network-online.target systemd-networkd.service
 Wants=network-online.target
+PartOf=systemd-networkd.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={ip} -force -batch {path}
+ExecStartPre=-/bin/sh -c 'test ! -d {links} || timeout 60 sh -c "{meanwhile}"'
+ExecStart={set}
 Restart=on-failure
 RestartSec=5
 
@@ -42,8 +49,9 @@ def generated(host: Host, name: str, routes: list[WantedRoute]) -> tuple[list[Wa
         return [], []
     path = f"/etc/flatnet/routes/{name}.batch"
     batch = "".join(f"route replace {route.arguments()}\n" for route in routes)
-    unit = WantedUnit(f"flatnet-routes-{name}.service", True, True, None, [])
-    text = UNIT.format(name=name, ip=host.program("ip") or "/usr/sbin/ip", path=path)
+    unit = WantedUnit(f"flatnet-routes-{name}.service", own=True, enabled=True, started=True, restart_on=[])
+    command = f"{host.program('ip') or '/usr/sbin/ip'} -force -batch {path}"
+    text = UNIT.format(name=name, links=_LINKS, meanwhile=_MEANWHILE.format(set=command), set=command)
     return [generated_file(path, batch), generated_file(unit.path, text, "unit file")], [unit]
 
 
