@@ -40,6 +40,7 @@ def test_routes_are_set_in_one_batch_and_come_back_after_a_boot(host: FakeHost) 
     assert "After=network-online.target systemd-networkd.service\n" in unit
     # A restart of systemd-networkd, which removes routes of others, is one of an active unit of ours too.
     assert "PartOf=systemd-networkd.service\n" in unit
+    assert "WantedBy=multi-user.target systemd-networkd.service\n" in unit
     assert "\nExecStart=/usr/sbin/ip -force -batch /etc/flatnet/routes/example.batch\n" in unit
     assert host.systemd.enabled == {"flatnet-routes-example.service"}
     assert set(host.systemd.running) == {"flatnet-routes-example.service"}

@@ -17,7 +17,7 @@ PROTOCOL = "157"
 DEFAULT_METRIC = {"4": 0, "6": 1024}
 
 # A systemd-networkd that starts removes the routes of others from the interfaces that it configures, a moment
-# after it has said that it is there. So its restart, which any update brings, sets ours anew until it is done.
+# after it has said that it is there. So its start, which any update brings, sets ours anew until it is done.
 _LINKS = "/run/systemd/netif/links"
 _UNDER_WAY = " ".join(f"-e ^ADMIN_STATE={state}" for state in ("pending", "initialized", "configuring"))
 _MEANWHILE = f"while sleep 1; grep -qs {_UNDER_WAY} {_LINKS}/*; do {{set}}; done"
@@ -37,7 +37,7 @@ Restart=on-failure
 RestartSec=5
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=multi-user.target systemd-networkd.service
 """
 
 Live = dict[str, Any]
