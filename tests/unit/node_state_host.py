@@ -324,6 +324,19 @@ def tree(root: Path) -> dict[str, bytes]:
     return found
 
 
+def mode(path: Path) -> str:
+    """Return the mode of a path, such as 0644."""
+    return f"{path.lstat().st_mode & 0o7777:04o}"
+
+
+def reasons(outcome: Json) -> list[str]:
+    """Return the changes with their reasons, as a run shows them."""
+    return [
+        f"{change['kind']} {change['item']} {change['action']}: {change['reason']}"
+        for change in outcome["changes"]
+    ]
+
+
 def unit_text(command: str = "/usr/bin/true") -> str:
     """Return a unit that can be enabled."""
     return f"[Service]\nType=notify\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"

@@ -5,25 +5,16 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_state_host import Json, Killed, StateError, apply, tree, unit_text
-from test_node_reset import REQUEST, ClusterHost
+from node_reset_host import NO_MOUNTS, OURS, RUNTIME_REQUEST, THEIRS, UNIT, ClusterHost, provision_runtime
+from node_state_host import Json, Killed, StateError, tree
 
-DATA = REQUEST._replace(
-    data={"kube_node": ["/var/lib/kubelet"], "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
-)
-UNIT = "containerd.service"
-THEIRS, OURS = unit_text("/usr/bin/containerd"), unit_text("/usr/local/bin/containerd")
 RECORD = "var/lib/flatnet/state/container_runtime.json"
-MOUNTS = "/dev/vda / ext4 rw 0 0\n"
 
 
 @pytest.fixture(name="host")
 def make_host(tmp_path: Path) -> ClusterHost:
     """Return a host whose distribution brought a containerd, which runs."""
     host = ClusterHost(tmp_path / "host")
-    host.put("proc/self/mounts", MOUNTS)
-    for directory in ("opt", "run/netns", "sys/class/net"):
-        (host.root / directory).mkdir(parents=True)
     host.put(f"usr/lib/systemd/system/{UNIT}", THEIRS)
     host.systemd.run(["enable", UNIT])
     host.systemd.run(["start", UNIT])
@@ -32,11 +23,8 @@ def make_host(tmp_path: Path) -> ClusterHost:
 
 def provision(host: ClusterHost) -> None:
     """Let flatnet's containerd take the place of the distribution's."""
-    apply(host, name="node_programs", files=[{"path": "/usr/local/bin/ctr", "content": "", "mode": "0755"}])
-    apply(host, name="container_runtime", units=[{"name": UNIT, "content": OURS}])
-    apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
+    provision_runtime(host)
     host.put("var/lib/containerd/meta.db", "of flatnet")
-    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
     host.commands.clear()
     host.steps.clear()
 
@@ -62,7 +50,7 @@ def test_a_unit_of_the_distribution_comes_back_as_it_was(
         host.systemd.run(["stop", UNIT])
     provision(host)
     assert state(host) == (True, True, OURS)
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert state(host)[:2] == (enabled, running)
     if running:
         assert state(host)[2] == THEIRS
@@ -71,7 +59,7 @@ def test_a_unit_of_the_distribution_comes_back_as_it_was(
 
 def test_data_goes_before_the_unit_of_the_distribution_runs_again(host: ClusterHost) -> None:
     provision(host)
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert "/var/lib/containerd/meta.db" not in host.systemd.running[UNIT]
 
 
@@ -81,8 +69,8 @@ def test_a_unit_that_has_nothing_to_enable_is_only_started(host: ClusterHost) ->
     host.systemd.run(["disable", UNIT])
     host.systemd.run(["daemon-reload"])
     provision(host)
-    predicted = reset(host, DATA, check=True)
-    outcome = reset(host, DATA)
+    predicted = reset(host, RUNTIME_REQUEST, check=True)
+    outcome = reset(host, RUNTIME_REQUEST)
     assert told(predicted) == told(outcome)
     assert ["systemctl", "enable", UNIT] not in host.commands
     assert state(host) == (False, True, static)
@@ -91,15 +79,15 @@ def test_a_unit_that_has_nothing_to_enable_is_only_started(host: ClusterHost) ->
 def test_check_mode_tells_what_comes_back(host: ClusterHost) -> None:
     provision(host)
     before = tree(host.root)
-    predicted = reset(host, DATA, check=True)
+    predicted = reset(host, RUNTIME_REQUEST, check=True)
     assert (tree(host.root), host.steps) == (before, [])
     assert told(predicted)[-2:] == [("unit", UNIT, "enable"), ("unit", UNIT, "start")]
-    assert told(predicted) == told(reset(host, DATA))
+    assert told(predicted) == told(reset(host, RUNTIME_REQUEST))
 
 
 def test_a_unit_that_only_flatnet_had_does_not_come_back(host: ClusterHost) -> None:
     provision(host)
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert state(host, "kubelet.service") == (False, False, None)
 
 
@@ -108,8 +96,8 @@ def test_where_nothing_is_on_record_the_unit_stays_stopped_and_this_is_said(host
     record = json.loads((host.root / RECORD).read_text())
     del record["units"][UNIT]["previous"]
     host.put(RECORD, json.dumps(record))
-    predicted = reset(host, DATA, check=True)
-    outcome = reset(host, DATA)
+    predicted = reset(host, RUNTIME_REQUEST, check=True)
+    outcome = reset(host, RUNTIME_REQUEST)
     assert told(predicted) == told(outcome)
     action = "leave stopped and disabled: how the distribution's was before is not on record"
     assert ("unit", UNIT, action) in told(outcome)
@@ -121,10 +109,10 @@ def test_after_a_kill_at_any_moment_the_unit_comes_back(moment: int, host: Clust
     provision(host)
     host.kill_at = moment
     try:
-        reset(host, DATA)
+        reset(host, RUNTIME_REQUEST)
     except Killed:
         host.kill_at = None
-        reset(host, DATA)
+        reset(host, RUNTIME_REQUEST)
     assert state(host) == (True, True, THEIRS)
     assert not (host.root / "var/lib/containerd").exists()
     assert not (host.root / "var/lib/flatnet").exists()
@@ -137,11 +125,11 @@ def test_a_reset_that_is_killed_twice_arrives(moment: int, host: ClusterHost) ->
         host.steps.clear()
         host.kill_at = steps
         try:
-            reset(host, DATA)
+            reset(host, RUNTIME_REQUEST)
         except Killed:
             continue
     host.kill_at = None
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert state(host) == (True, True, THEIRS)
     assert not (host.root / "var/lib/kubelet").exists()
     assert not (host.root / "var/lib/flatnet").exists()
@@ -149,15 +137,15 @@ def test_a_reset_that_is_killed_twice_arrives(moment: int, host: ClusterHost) ->
 
 def test_what_the_unit_makes_after_it_came_back_is_not_removed_by_the_next_run(host: ClusterHost) -> None:
     provision(host)
-    host.put("proc/self/mounts", f"{MOUNTS}tmpfs /var/lib/kubelet/pods/p1/volumes tmpfs rw 0 0")
+    host.put("proc/self/mounts", f"{NO_MOUNTS}tmpfs /var/lib/kubelet/pods/p1/volumes tmpfs rw 0 0")
     host.refused.add("umount")
     with pytest.raises(StateError, match="cannot be unmounted"):
-        reset(host, DATA)
+        reset(host, RUNTIME_REQUEST)
     assert state(host) == (True, True, THEIRS)
     theirs = host.put("var/lib/containerd/meta.db", "of the distribution")
     host.systemd.run(["disable", UNIT])
     host.refused.clear()
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert theirs.read_text() == "of the distribution"
     # Since it came back it is its operator's, who has disabled it.
     assert state(host) == (False, True, THEIRS)
@@ -170,9 +158,9 @@ def test_a_unit_that_does_not_start_is_named_and_tried_again(host: ClusterHost) 
     with pytest.raises(
         StateError, match=r"unit containerd.service of the distribution.* does not start: Job"
     ):
-        reset(host, DATA)
+        reset(host, RUNTIME_REQUEST)
     host.systemd.refuse = lambda _name, _text: False
-    outcome = reset(host, DATA)
+    outcome = reset(host, RUNTIME_REQUEST)
     assert told(outcome) == [("unit", UNIT, "start")]
     assert state(host) == (True, True, THEIRS)
 
@@ -180,6 +168,6 @@ def test_a_unit_that_does_not_start_is_named_and_tried_again(host: ClusterHost) 
 def test_a_reset_that_an_earlier_version_began_is_completed(host: ClusterHost) -> None:
     host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
     host.put("var/lib/flatnet/reset.json", json.dumps(["kube_node"]))
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert not (host.root / "var/lib/kubelet").exists()
     assert not (host.root / "var/lib/flatnet").exists()

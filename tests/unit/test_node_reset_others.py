@@ -4,17 +4,11 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_state_host import Json, Killed, Ran, StateError, apply, tree, unit_text
-from test_node_reset import REQUEST, ClusterHost
+from node_reset_host import OURS, RUNTIME_REQUEST, THEIRS, UNIT, ClusterHost, provision_runtime
+from node_state_host import Json, Killed, Ran, StateError, tree
 
-DATA = REQUEST._replace(
-    data={"kube_node": ["/var/lib/kubelet"], "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
-)
-UNIT = "containerd.service"
-THEIRS, OURS = unit_text("/usr/bin/containerd"), unit_text("/usr/local/bin/containerd")
 CONTENT = "var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 TASKS = "run/containerd/io.containerd.runtime.v2.task"
-MOUNTS = "/dev/vda / ext4 rw 0 0\n"
 
 
 class SharedHost(ClusterHost):
@@ -42,21 +36,14 @@ class SharedHost(ClusterHost):
 @pytest.fixture(name="host")
 def make_host(tmp_path: Path) -> SharedHost:
     """Return a host that flatnet has not come to yet."""
-    host = SharedHost(tmp_path / "host")
-    host.put("proc/self/mounts", MOUNTS)
-    for directory in ("opt", "run/netns", "sys/class/net"):
-        (host.root / directory).mkdir(parents=True)
-    return host
+    return SharedHost(tmp_path / "host")
 
 
 def provision(host: SharedHost) -> None:
     """Let flatnet come."""
-    apply(host, name="node_programs", files=[{"path": "/usr/local/bin/ctr", "content": "", "mode": "0755"}])
-    apply(host, name="container_runtime", units=[{"name": UNIT, "content": OURS}])
-    apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
+    provision_runtime(host)
     host.put(CONTENT, "images and containers")
     host.put("run/containerd/containerd.sock", "")
-    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
     host.steps.clear()
 
 
@@ -92,7 +79,7 @@ def runs(host: SharedHost, unit: str = UNIT) -> str | None:
 def complaint(host: SharedHost, check: bool = False) -> str:
     """Return what a reset complains of."""
     with pytest.raises(StateError) as raised:
-        reset(host, DATA, check=check)
+        reset(host, RUNTIME_REQUEST, check=check)
     return str(raised.value)
 
 
@@ -121,7 +108,7 @@ def test_containerd_stays_for_what_others_have_in_it(content: dict[str, list[str
 def test_a_reset_after_the_containers_of_others_have_gone_takes_the_rest(alone: SharedHost) -> None:
     complaint(alone)
     alone.contents["default"] = {}
-    reset(alone, DATA)
+    reset(alone, RUNTIME_REQUEST)
     assert runs(alone) is None
     left = ("run/containerd", "var/lib/containerd", "usr/local/bin/ctr", "var/lib/flatnet")
     assert [path for path in left if (alone.root / path).exists()] == []
@@ -171,7 +158,7 @@ def test_check_mode_says_what_a_reset_says(node: str, request: pytest.FixtureReq
     assert "data /var/lib/kubelet: remove" in rest
     assert "data /var/lib/containerd" not in rest
     host.contents = {"k8s.io": {}}
-    assert changes(reset(host, DATA, check=True)) == changes(reset(host, DATA))
+    assert changes(reset(host, RUNTIME_REQUEST, check=True)) == changes(reset(host, RUNTIME_REQUEST))
 
 
 def test_dockers_containers_get_their_containerd_back_with_its_data(docker: SharedHost) -> None:
@@ -188,7 +175,7 @@ def test_the_distributions_containerd_rests_while_the_next_reset_takes_the_rest(
     complaint(docker)
     docker.contents["moby"] = {}
     docker.steps.clear()
-    outcome = reset(docker, DATA)
+    outcome = reset(docker, RUNTIME_REQUEST)
     assert changes(outcome) == [
         ("unit", UNIT, "stop"),
         ("data", "/run/containerd", "remove"),
@@ -222,7 +209,7 @@ def test_after_a_kill_at_any_moment_what_others_have_is_still_there(
     assert (host.root / CONTENT).exists()
     assert runs(host) == (OURS if node == "alone" else THEIRS)
     host.contents = {"k8s.io": {}}
-    reset(host, DATA)
+    reset(host, RUNTIME_REQUEST)
     assert runs(host) == (None if node == "alone" else THEIRS)
     assert not (host.root / "var/lib/containerd").exists()
     assert not (host.root / "var/lib/flatnet").exists()
@@ -237,10 +224,10 @@ def test_after_a_kill_while_the_rest_goes_the_distributions_containerd_runs(
     docker.steps.clear()
     docker.kill_at = moment
     try:
-        reset(docker, DATA)
+        reset(docker, RUNTIME_REQUEST)
     except Killed:
         docker.kill_at = None
-        reset(docker, DATA)
+        reset(docker, RUNTIME_REQUEST)
     assert runs(docker) == THEIRS
     assert not (docker.root / "var/lib/containerd").exists()
     assert not (docker.root / "var/lib/flatnet").exists()
@@ -250,5 +237,5 @@ def test_data_that_an_operator_removed_holds_nothing_back(docker: SharedHost) ->
     complaint(docker)
     docker.systemd.run(["stop", UNIT])
     (docker.root / CONTENT).unlink()
-    reset(docker, DATA)
+    reset(docker, RUNTIME_REQUEST)
     assert not (docker.root / "var/lib/containerd").exists()

@@ -4,21 +4,17 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
+from node_reset_host import NO_MOUNTS, REQUEST, ClusterHost
 from node_state_host import StateError, apply, tree, unit_text
-from test_node_reset import REQUEST, ClusterHost
 
 DATA = REQUEST._replace(data={"kube_node": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*"]})
 VOLUME = "data/kubelet/pods/p1/token"
-NO_MOUNTS = "/dev/vda / ext4 rw 0 0\n"
 
 
 @pytest.fixture(name="host")
 def make_host(tmp_path: Path) -> ClusterHost:
     """Return a node whose kubelet's directory is a link to /data/kubelet."""
     host = ClusterHost(tmp_path / "host")
-    host.put("proc/self/mounts", NO_MOUNTS)
-    for directory in ("opt", "run/netns", "sys/class/net"):
-        (host.root / directory).mkdir(parents=True)
     host.put(VOLUME, "secret")
     (host.root / "var/lib/kubelet").symlink_to("../../data/kubelet")
     apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])

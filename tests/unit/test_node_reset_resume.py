@@ -1,16 +1,11 @@
 """A reset that was cut short is completed by the next, whatever had gone by then."""
 
-import base64
-import json
 from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
+from node_reset_host import NAMESPACE, RECORD, REQUEST, ClusterHost, note_pod
 from node_state_host import Killed, Ran, StateError, apply, unit_text
-from test_node_reset import CONFLIST, REQUEST, ClusterHost
-
-RECORD = "var/lib/cni/results/flatnet-c1-eth0"
-NAMESPACE = "run/netns/cni-1"
 
 
 class PluginHost(ClusterHost):
@@ -28,24 +23,12 @@ class PluginHost(ClusterHost):
 def make_host(tmp_path: Path) -> PluginHost:
     """Return a node with one pod, whose plugins are programs of flatnet's."""
     host = PluginHost(tmp_path / "host")
-    host.put("proc/self/mounts", "/dev/vda / ext4 rw 0 0")
-    for directory in ("opt", "run/netns", "sys/class/net"):
-        (host.root / directory).mkdir(parents=True)
     plugins = [
         {"path": f"/opt/cni/bin/{name}", "content": name, "mode": "0755"} for name in ("bridge", "portmap")
     ]
     apply(host, name="node_programs", files=plugins)
     apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
-    noted = {
-        "networkName": "flatnet",
-        "containerId": "c1",
-        "ifName": "eth0",
-        "netns": "/var/run/netns/cni-1",
-        "config": base64.b64encode(json.dumps(CONFLIST).encode()).decode(),
-        "result": {},
-    }
-    host.put(RECORD, json.dumps(noted))
-    host.put(NAMESPACE, "")
+    note_pod(host, result={})
     host.steps.clear()
     return host
 

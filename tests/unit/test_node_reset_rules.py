@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 from flatnet_node.reset.run import reset
+from node_reset_host import REQUEST, ClusterHost
 from node_state_host import Ran, StateError, apply, unit_text
-from test_node_reset import REQUEST, ClusterHost
 
 ROLE_VARS = Path(__file__).parents[2] / "roles/node_reset/vars/main.yml"
 PROXY_REQUEST = REQUEST._replace(chains=yaml.safe_load(ROLE_VARS.read_text())["__node_reset_chains"], data={})
@@ -119,8 +119,6 @@ def restored(saved: str, script: str) -> str:
 def make_host(tmp_path: Path) -> RulesHost:
     """Return a node whose kube-proxy has left chains in all tables of both families."""
     host = RulesHost(tmp_path / "host")
-    host.put("proc/self/mounts", "/dev/vda / ext4 rw 0 0")
-    (host.root / "sys/class/net").mkdir(parents=True)
     program = {"path": "/usr/local/bin/kube-proxy", "content": "program", "mode": "0755"}
     apply(host, name="node_programs", files=[program])
     apply(host, name="kube_proxy", units=[{"name": "kube-proxy.service", "content": unit_text()}])
