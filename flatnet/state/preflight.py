@@ -130,7 +130,7 @@ def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]
             "systemd.unified_cgroup_hierarchy=1, or set kube_node_kubelet_configuration_extra: "
             "{failCgroupV1: false}"
         )
-    if node.resolver_wanted and not facts["resolv_conf"]:
+    if node.resolver_wanted and not facts["resolv_conf"] and not node.kubelet.get("resolvConf"):
         found.append(
             f"{host} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
             "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "

@@ -212,6 +212,7 @@ NO_LOOPBACK = (
         (facts(cgroup_version=1), Node({"failCgroupV1": False}, resolver_wanted=True), []),
         (facts(resolv_conf=""), Node({}, resolver_wanted=True), [NO_LOOPBACK]),
         (facts(resolv_conf=""), Node({}, resolver_wanted=False), []),
+        (facts(resolv_conf=""), Node({"resolvConf": "/etc/resolv.pods"}, resolver_wanted=True), []),
         (
             facts(advertised_default_routes=["eth0", "eth1"]),
             Node({}, resolver_wanted=True, ipv6_forwarded=True),
