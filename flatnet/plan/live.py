@@ -141,17 +141,22 @@ def _unreadable(host: Host, what: str, error: object, findings: Findings) -> Non
     findings.add("facts-format", f"facts, {what}", reason, "run preflight again", host.inventory_name)
 
 
-def resolve_mtu(settings: Settings, hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> int:
+def resolve_mtu(
+    settings: Settings, hosts: Sequence[Host], resolved: Resolved, findings: Findings, deployed: object = None
+) -> int:
     """Return the underlay MTU in bytes: the setting, else the smallest one of the nodes' interfaces.
 
     That interface is the one with the node's address, else the one with the default route. A setting above
     what a host has becomes a finding, and so does one outside 68 (RFC 791) to 65535.
+    deployed: the MTU of the plan that is deployed; it stands for the hosts that nobody has looked at, so that
+    all runs plan the same.
     """
     known = [mtu for host in hosts if host.facts for mtu in _known_mtus(host, resolved)]
     setting = settings.underlay_mtu
     if setting is None:
+        recorded = deployed if isinstance(deployed, int) and any(not host.facts for host in hosts) else None
         if not known:
-            return DEFAULT_MTU
+            return recorded or DEFAULT_MTU
         least, most = min(known), max(known)
         if least[0] < most[0]:
             findings.warn(
@@ -160,7 +165,7 @@ def resolve_mtu(settings: Settings, hosts: Sequence[Host], resolved: Resolved, f
                 f"{most[2]} of {most[1]} carries {most[0]}, and all pods get what the smallest one leaves",
                 "set underlay_mtu, or give the hosts' interfaces one MTU",
             )
-        return least[0]
+        return min(least[0], recorded or least[0])
     value = f"underlay_mtu {setting}"
     if not 68 <= setting <= 65535:
         fix = "use the MTU of the hosts' network, often 1500"

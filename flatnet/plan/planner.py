@@ -133,7 +133,8 @@ def _prepare(
         after = allocate(replace(request, occupied=occupied), before, findings)
         after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
     asked = [host for host in ordered if host.facts is not None]
-    underlay_mtu = resolve_mtu(settings, asked, resolved, findings)
+    recorded = deployed.get("underlay_mtu") if isinstance(deployed, Mapping) else None
+    underlay_mtu = resolve_mtu(settings, ordered, resolved, findings, recorded)
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
     check_node_ports(settings, asked, findings)
     if sound:

@@ -146,6 +146,24 @@ def test_without_facts_the_underlay_mtu_is_1500() -> None:
     assert prepare(contract=FLANNEL).plan["underlay_mtu"] == 1500
 
 
+@pytest.mark.parametrize(
+    ("looked_at", "underlay_mtu"),
+    # None: as when planning or verifying. One that carries more, as with --limit. One that carries less. All.
+    [({}, 1460), ({0: 1500}, 1460), ({0: 1400}, 1400), ({0: 1500, 1: 9000, 2: 1500}, 1500)],
+)
+def test_what_is_deployed_stands_for_the_hosts_that_nobody_looked_at(
+    looked_at: dict[int, int], underlay_mtu: int
+) -> None:
+    some = [
+        with_facts(one, **facts_with_mtu(f"192.0.2.{11 + index}/24", looked_at[index]))
+        if index in looked_at
+        else one
+        for index, one in enumerate(HOSTS)
+    ]
+    deployed = {**prepare(contract=FLANNEL).plan, "underlay_mtu": 1460, "mtu": 1410}
+    assert prepare(some=some, contract=FLANNEL, deployed=deployed).plan["underlay_mtu"] == underlay_mtu
+
+
 def test_the_default_route_tells_the_interface_when_no_address_does() -> None:
     facts = {"interfaces": [interface("lo", mtu=65536), interface("eth0", mtu=1420)], "routes": [DEFAULT]}
     assert mtu_of(facts) == (1420, 1370)
