@@ -27,7 +27,8 @@ def loaded(file: str) -> object:
 
 def argument(module: str, name: str, **inputs: object) -> list[dict[str, Any]]:
     """Return an argument of the role's task, as its module gets it."""
-    tasks = cast(list[dict[str, Any]], loaded("tasks/main.yml"))
+    files = ("tasks/main.yml", "tasks/register.yml")
+    tasks = [task for file in files for task in cast(list[dict[str, Any]], loaded(file))]
     variables: dict[str, Any] = {"ansible_search_path": [str(ROLE)], "inventory_hostname": "node-a"}
     for file in ("defaults/main.yml", "vars/main.yml"):
         variables |= cast(dict[str, Any], loaded(file))

@@ -209,6 +209,19 @@ def test_a_new_name_of_the_api_issues_one_certificate_and_restarts_one_daemon(cl
     assert "DNS:api.example.org" in shown
 
 
+def test_a_run_for_one_node_registers_it_before_its_kubelet_does(cluster: Cluster) -> None:
+    kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
+    on_host(PREFIX, "node-1", "systemctl stop kubelet")
+    on_host(PREFIX, "control-plane-1", f"{kubectl} delete node node-1")
+    names = ["api.example.org"]
+    answer = cluster.run("provision_network.yml", "--limit", "node-1", cluster_apiserver_extra_sans=names)
+    assert answer.code == 0, answer
+    assert set(answer.changed) == {"node-1"}
+    # A kubelet that registers its own node brings none.
+    networks = f"{kubectl} get node node-1 --output jsonpath={{.spec.podCIDRs}}"
+    assert json.loads(on_host(PREFIX, "control-plane-1", networks)) == ["10.200.1.0/24"]
+
+
 def test_the_same_programs_from_a_folder_are_sent_only_where_they_differ(cluster: Cluster) -> None:
     folder = cluster.folder / "folder"
     export = [sys.executable, "-m", "flatnet.programs", "export", str(folder)]
