@@ -30,8 +30,7 @@ def settings_of(wiring: Mapping[str, object]) -> set[str]:
     return {
         name
         for value in wiring.values()
-        for text in _texts(value)
-        for name in _SETTING.findall(text)
+        for name in _mentioned(value)
         if name not in wiring and not name.endswith(_RESULT)
     }
 
@@ -46,11 +45,11 @@ def check_settings(
     inputs: the inputs of roles, which an inventory may set where the wiring does not.
     """
     settings = settings_of(wiring) | _BESIDE
-    known = settings | set(inputs)
+    known, outranking = settings | set(inputs), set(overruling)
     refused, unknown = [], []
     for name in sorted(set(given)):
         if name in wiring and not name.startswith("_"):
-            if name not in set(overruling):
+            if name not in outranking:
                 refused.append(_overwritten(name, wiring, settings))
         elif name.startswith("cluster_") and name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_NEARLY)
@@ -63,13 +62,16 @@ def check_settings(
 
 def _overwritten(name: str, wiring: Mapping[str, object], settings: set[str]) -> str:
     """Return the sentence about a variable of the inventory that the playbooks overwrite."""
-    instead = [
-        found for text in _texts(wiring[name]) for found in _SETTING.findall(text) if found in settings
-    ]
+    instead = [found for found in _mentioned(wiring[name]) if found in settings]
     instead = instead or difflib.get_close_matches(name, sorted(settings), n=1)
     if not instead:
         return f"{name} is set by the playbooks from what they know; take it out of the inventory"
     return f"{name} is set by the playbooks; set {' and '.join(dict.fromkeys(instead))} instead"
+
+
+def _mentioned(value: object) -> list[str]:
+    """Return every name in a value's expressions that could be a setting's."""
+    return [name for text in _texts(value) for name in _SETTING.findall(text)]
 
 
 def _texts(value: object) -> Iterator[str]:

