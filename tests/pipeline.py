@@ -24,7 +24,7 @@ SHOWN = 12
 
 # What molecule prints when it begins a step: `default ➜ converge: Executing`.
 _MOLECULE_STEP = re.compile(r"(\S+) ➜ (\S+): Executing")
-# What pytest prints below "slowest durations": `1.25s call     tests/unit/test_x.py::test_y`.
+# What pytest prints below "slowest durations": `1.25s call     tests/unit/plan/test_x.py::test_y`.
 _PYTEST_STEP = re.compile(r"^(\d+\.\d+)s (?:call|setup|teardown) +(\S.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A task of Ansible, and how it ends when it fails; a test of pytest, in its summary.

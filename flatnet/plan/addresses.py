@@ -7,7 +7,7 @@ IPv4-mapped IPv6 addresses, no host bits. Everything after reading is integer ar
 Why not netaddr: it reads `10.0.0.0/255.0.0.0`, `10.0.0.0/08` and `10.0.0.1/8` as networks, takes 4 to 8 times
 as long to read one and 10 to 17 times to write one with its first addresses, as tests/benchmark/plan.py
 prints, and a plan has a hundred thousand. It is used where networks are few, and
-tests/unit/test_plan_netaddr.py holds what is here against it.
+tests/unit/plan/test_netaddr.py holds what is here against it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from flatnet.plan import Host, Settings
 from flatnet.plan_report import Surroundings, page_html, plan_difference, plan_document
 from flatnet.plan_report.origins import VARIABLES, flag_origins, value_origins
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VOID = {"meta", "link", "input", "br"}
 
 

@@ -11,7 +11,7 @@ from plugin_loader import load_plugin
 from flatnet.errors import FlatnetError
 from flatnet.programs.catalog import ARCHITECTURES, SOURCES, load_catalog
 
-ROLE = Path(__file__).parents[2] / "roles/node_programs"
+ROLE = Path(__file__).parents[3] / "roles/node_programs"
 
 
 def mapping(name: str) -> dict[str, Any]:

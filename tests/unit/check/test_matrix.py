@@ -13,7 +13,7 @@ from flatnet.check.matrix import CLASSES, matrix, part
 from flatnet.check.model import Check, Settings
 from flatnet.errors import FlatnetError
 
-CONTRACTS = sorted((Path(__file__).parents[2] / "roles").glob("cni_*/vars/contract.yml"))
+CONTRACTS = sorted((Path(__file__).parents[3] / "roles").glob("cni_*/vars/contract.yml"))
 
 
 def _counts(nodes: int) -> dict[str, int]:

@@ -83,7 +83,7 @@ def test_a_contract_with_a_wrong_value_is_refused(changed: dict[str, Any], messa
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "roles").glob("cni_*")), ids=lambda p: p.name
+    "path", sorted((Path(__file__).parents[3] / "roles").glob("cni_*")), ids=lambda p: p.name
 )
 def test_the_contract_of_every_backend_is_sound(path: Path) -> None:
     assert load_contract(path.name.removeprefix("cni_"), [path.parent]).name == path.name.removeprefix("cni_")

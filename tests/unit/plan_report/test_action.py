@@ -12,7 +12,7 @@ import yaml
 from flatnet.plan_report import parse_document, plan_of
 from flatnet.plan_report.document import routes_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOSTS = {f"node-{letter}": {"ansible_host": f"192.0.2.1{index}"} for index, letter in enumerate("abc")}
 
 

@@ -14,7 +14,7 @@ from flatnet.plan.immutable import KINDS, immutable_changes
 from flatnet.plan_report import Change, Difference, plan_difference, plan_document
 from flatnet.plan_report.changes import Restart, combined
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NODES = ("control-plane-1", "node-1", "node-2")
 FIRST = ("control-plane-1",)
 TABLE = "The nftables table flatnet_masquerade is replaced on every node, in one step."

@@ -12,7 +12,7 @@ from flatnet.pki import Identity, Per, Usage
 from flatnet.pki.identities import Sans
 from flatnet.pki.inputs import read_cluster
 
-ROLE = Path(__file__).parents[2] / "roles" / "cluster_pki"
+ROLE = Path(__file__).parents[3] / "roles" / "cluster_pki"
 ARGUMENTS: dict[str, object] = {
     "nodes": [{"name": "node1", "addresses": ["192.0.2.11"]}, {"name": "node2", "addresses": ["192.0.2.12"]}],
     "control_plane_nodes": ["node1"],

@@ -15,7 +15,7 @@ from flatnet.plan_report import document_text, plan_document
 from flatnet.plan_report.cli import main
 from flatnet.plan_report.installers import kubeadm_configuration, kubeadm_notes, node_objects, plain_flags
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def by_kind(text: str) -> dict[str, dict[str, Any]]:

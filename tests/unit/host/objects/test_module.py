@@ -8,7 +8,7 @@ import pytest
 import yaml
 from plugin_loader import load_plugin
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 PACKAGE = ROOT / "roles" / "node_state" / "module_utils" / "flatnet_objects"
 ROLE = ROOT / "roles" / "cluster_objects"
 

@@ -8,7 +8,7 @@ from flatnet_node.reset.run import reset
 from node_reset_host import REQUEST, ClusterHost
 from node_state_host import Ran, StateError, apply, unit_text
 
-ROLE_VARS = Path(__file__).parents[2] / "roles/node_reset/vars/main.yml"
+ROLE_VARS = Path(__file__).parents[4] / "roles/node_reset/vars/main.yml"
 PROXY_REQUEST = REQUEST._replace(chains=yaml.safe_load(ROLE_VARS.read_text())["__node_reset_chains"], data={})
 OTHERS = """\
 *mangle

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from check_example import plan, pods, services
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Stands for the API server: remembers what it was asked, and answers from a file.
 CLUSTER_OBJECTS = """
 import json, pathlib

@@ -1,6 +1,7 @@
 import socket
 import socketserver
 import struct
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -114,7 +115,7 @@ def test_a_query_is_laid_out_as_the_standard_says() -> None:
 
 
 def test_a_malformed_answer_is_a_failed_check(dns: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_check_probe_dns._reply", lambda query: query[:2] + b"\x85\x00\x00\x01")
+    monkeypatch.setattr(sys.modules[__name__], "_reply", lambda query: query[:2] + b"\x85\x00\x00\x01")
     result = _make(_query(dns, "a.example"), ["x"], "addresses")
     assert result["error"] == "failed"
     assert result["detail"].startswith("127.0.0.1 sent a malformed answer:")

@@ -13,7 +13,7 @@ from flatnet.state.digest import file_digest
 from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.wire import INLINE_SIZE, to_wire
 
-ROLE = Path(__file__).parents[2] / "roles" / "node_state"
+ROLE = Path(__file__).parents[3] / "roles" / "node_state"
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from flatnet.plan import Settings
 from flatnet.plan_report import difference_table
 from flatnet.plan_report.changes import UNITS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def declared_units(role: str) -> set[str]:

@@ -13,7 +13,7 @@ from flatnet.errors import FlatnetError
 from flatnet.programs import catalog as catalog_module
 from flatnet.programs.cli import main
 
-PLUGIN = Path(__file__).parents[2] / "roles/node_programs/action_plugins/program_catalog.py"
+PLUGIN = Path(__file__).parents[3] / "roles/node_programs/action_plugins/program_catalog.py"
 FAKE_GO = """#!/bin/sh
 if [ "$1" = env ]; then
   shift

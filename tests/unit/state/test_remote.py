@@ -12,7 +12,7 @@ from flatnet.state.desired import parse
 from flatnet.state.remote import answer_in, command, program
 from flatnet.state.wire import to_wire
 
-ROLE = Path(__file__).parents[2] / "roles" / "node_state"
+ROLE = Path(__file__).parents[3] / "roles" / "node_state"
 SCRIPT = ROLE / "files" / "remote.py"
 PACKAGE = ROLE / "module_utils" / "flatnet_node"
 

@@ -16,7 +16,7 @@ from flatnet.plan.findings import Finding, Findings
 from flatnet.plan.immutable import KINDS
 from flatnet.plan.planner import prepare_plan
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REFUSED = [*REFUSED_SETTINGS, *REFUSED_HOSTS]
 
 # Rules about inputs that never get as far as a plan.

@@ -15,7 +15,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from plugin_loader import load_plugin
 
-ROLE = Path(__file__).parents[2] / "roles" / "host_preflight"
+ROLE = Path(__file__).parents[3] / "roles" / "host_preflight"
 PROGRAM = ROLE / "files" / "host_facts.py"
 ACTION = ROLE / "action_plugins" / "host_facts.py"
 

@@ -14,7 +14,7 @@ from plugin_loader import load_plugin
 
 from flatnet.state.digest import file_digest
 
-PLUGIN = Path(__file__).parents[2] / "roles" / "node_state" / "action_plugins" / "node_state.py"
+PLUGIN = Path(__file__).parents[3] / "roles" / "node_state" / "action_plugins" / "node_state.py"
 
 
 class Connection:

@@ -13,7 +13,7 @@ from flatnet.container_hosts.spec import check_prefix, cluster_of_inventory, mak
 from flatnet.container_hosts.state import SOCKETS, state_directory
 from flatnet.errors import FlatnetError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,7 @@ from ansible.plugins.loader import filter_loader
 from flatnet.errors import FlatnetError
 from flatnet.pki import kubeconfig
 
-FILTERS = Path(__file__).parents[2] / "filter_plugins"
+FILTERS = Path(__file__).parents[3] / "filter_plugins"
 
 
 def test_a_kubeconfig_is_json_with_paths_instead_of_keys() -> None:

@@ -16,7 +16,7 @@ from flatnet.errors import FlatnetError
 from flatnet.plan import Allocations, Settings, open_ledger
 from flatnet.plan_report import document_text, plan_document
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOSTS: dict[str, Any] = {
     "node-a": {"ansible_host": "192.0.2.11"},
     "node-b": {"ansible_host": "198.51.100.5", "node_address": "{{ '192.0.2.' ~ 12 }}"},

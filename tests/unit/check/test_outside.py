@@ -9,7 +9,7 @@ from plugin_loader import load_plugin
 from flatnet.check.matrix import part
 from flatnet.check.model import Settings
 
-ACTION = Path(__file__).parents[2] / "roles/network_check/action_plugins/network_probe.py"
+ACTION = Path(__file__).parents[3] / "roles/network_check/action_plugins/network_probe.py"
 
 
 @pytest.fixture(scope="module")
