@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-HOSTS := python -m flatnet.container_hosts
+HOSTS := python -m tests.container_hosts
 
 .PHONY: help cluster destroy test lint unit integration browser molecule benchmark docs programs clean machine venv
 
@@ -41,8 +41,8 @@ benchmark: machine venv ## how long provisioning takes
 	@python tests/benchmark/provision.py
 
 docs: venv ## write the pages that are made from the code: filters, backends
-	@python -m flatnet.filter_docs
-	@python -m flatnet.backend_docs
+	@python -m tests.docs.filters
+	@python -m tests.docs.backends
 
 programs: machine venv ## build the programs of Kubernetes and friends into the cache
 	@python -m flatnet.programs build

@@ -211,7 +211,7 @@ def molecule(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
 def test(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
     """Run every tier, quick ones first."""
     pipeline.begin_programs()
-    pipeline.run("image of the hosts", [sys.executable, "-m", "flatnet.container_hosts", "image"])
+    pipeline.run("image of the hosts", [sys.executable, "-m", "tests.container_hosts", "image"])
     pipeline.run("lint", ["tests/lint"])
     pipeline.run("unit and contract tests", [sys.executable, "-m", "pytest", "-q"])
     pipeline.run("browser tests", [sys.executable, "-m", "pytest", "-q", "tests/browser"])
@@ -223,7 +223,7 @@ def test(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
 def cluster(pipeline: Pipeline, _: Sequence[str]) -> None:
     """Bring up a proven cluster and leave it running."""
     pipeline.begin_programs()
-    hosts = [sys.executable, "-m", "flatnet.container_hosts", "create", "--inventory", INVENTORY]
+    hosts = [sys.executable, "-m", "tests.container_hosts", "create", "--inventory", INVENTORY]
     pipeline.run("hosts", hosts)
     pipeline.wait_for_programs()
     for verb in ("provision", "verify"):

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
-from flatnet.images import ImageSpec, image_store, stored_image
 from flatnet.programs import release
 from flatnet.programs.catalog import ARCHITECTURES, SOURCES, Catalog, Upstream
 from flatnet.programs.directory import find_in_directory
 from flatnet.programs.gomod import find_build
+from flatnet.programs.images import ImageSpec, image_store, stored_image
 from flatnet.programs.missing import MissingProgramError
 from flatnet.programs.store import DigestCache, Store, read_sums
 from flatnet.programs.toolchain import Toolchain, find_go

@@ -113,7 +113,7 @@ def machine() -> str:
 
 def main() -> None:
     """Make empty hosts, measure, print, and remove the hosts."""
-    hosts = [sys.executable, "-m", "flatnet.container_hosts"]
+    hosts = [sys.executable, "-m", "tests.container_hosts"]
     measure(*hosts, "destroy", "--inventory", INVENTORY)
     created = measure(*hosts, "create", "--inventory", INVENTORY)
     try:

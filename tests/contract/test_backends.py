@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flatnet.backend_docs import BEGIN, DEFAULTS, END, TARGET, main, page, scenarios, tables
+from tests.docs.backends import BEGIN, DEFAULTS, END, TARGET, main, page, scenarios, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))

@@ -7,7 +7,7 @@ import pytest
 from plugin_loader import load_plugin
 
 from flatnet.check.matrix import CLASSES
-from flatnet.filter_docs import TARGET, examples, filters_markdown, main
+from tests.docs.filters import TARGET, examples, filters_markdown, main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -42,7 +42,7 @@ def filter_names() -> set[str]:
 
 
 def test_the_page_about_filters_is_up_to_date() -> None:
-    assert (ROOT / TARGET).read_text() == filters_markdown(), "run: python -m flatnet.filter_docs"
+    assert (ROOT / TARGET).read_text() == filters_markdown(), "run: python -m tests.docs.filters"
 
 
 def test_every_filter_is_in_the_page() -> None:

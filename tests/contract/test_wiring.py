@@ -3,8 +3,8 @@ from pathlib import Path
 
 import yaml
 
-from flatnet.images import ImageSpec
 from flatnet.programs.catalog import load_catalog
+from flatnet.programs.images import ImageSpec
 from flatnet.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from flatnet.container_hosts import state
+from tests.container_hosts import state
 
 
 def on_host(prefix: str, host: str, script: str) -> str:

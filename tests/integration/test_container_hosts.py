@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from host_shell import on_host
 
-from flatnet.container_hosts import hosts, podman, state, underlay
-from flatnet.container_hosts.spec import Cluster, make_cluster
+from tests.container_hosts import hosts, podman, state, underlay
+from tests.container_hosts.spec import Cluster, make_cluster
 
 PREFIX = "flatnet-it"
 # A pod in all that matters here: a namespace behind a veth, with an address that only routes lead to.

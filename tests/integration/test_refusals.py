@@ -15,9 +15,9 @@ import yaml
 from host_shell import on_host
 from playbook import Answer, run_playbook
 
-from flatnet.container_hosts import hosts, state
-from flatnet.container_hosts.spec import make_cluster
 from flatnet.pki import CertificateSpec, Usage, reconcile
+from tests.container_hosts import hosts, state
+from tests.container_hosts.spec import make_cluster
 
 PREFIX = "flatnet-no"
 ADDRESS = "10.211.4.11"

@@ -20,10 +20,10 @@ from host_shell import on_host
 from playbook import ROOT, Answer, run_playbook
 from release_site import ARCHITECTURE, ReleaseSite, release_site
 
-from flatnet.container_hosts import hosts, state
-from flatnet.container_hosts.spec import read_inventory
 from flatnet.programs.catalog import load_catalog
 from flatnet.programs.store import digest_of, read_sums
+from tests.container_hosts import hosts, state
+from tests.container_hosts.spec import read_inventory
 
 PREFIX = "flatnet-rel"
 HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}

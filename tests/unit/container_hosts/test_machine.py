@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnet.container_hosts import hosts, image, limits, podman, state, underlay
-from flatnet.container_hosts.__main__ import main
-from flatnet.container_hosts.commands import run
-from flatnet.container_hosts.spec import Cluster, Host, make_cluster
 from flatnet.errors import FlatnetError
+from tests.container_hosts import hosts, image, limits, podman, state, underlay
+from tests.container_hosts.__main__ import main
+from tests.container_hosts.commands import run
+from tests.container_hosts.spec import Cluster, Host, make_cluster
 
 
 @pytest.fixture

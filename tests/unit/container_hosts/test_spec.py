@@ -9,9 +9,9 @@ from ansible.template import Templar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnet.container_hosts.spec import check_prefix, cluster_of_inventory, make_cluster, read_inventory
-from flatnet.container_hosts.state import SOCKETS, state_directory
 from flatnet.errors import FlatnetError
+from tests.container_hosts.spec import check_prefix, cluster_of_inventory, make_cluster, read_inventory
+from tests.container_hosts.state import SOCKETS, state_directory
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatnet.container_hosts.commands import run
-from flatnet.container_hosts.state import root_directory
 from flatnet.errors import FlatnetError
+from tests.container_hosts.commands import run
+from tests.container_hosts.state import root_directory
 
 PREFIX_LABEL = "flatnet.prefix"
 HOST_LABEL = "flatnet.host"

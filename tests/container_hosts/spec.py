@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flatnet.container_hosts.commands import run
 from flatnet.errors import FlatnetError
+from tests.container_hosts.commands import run
 
 GROUP = "k8s_cluster"
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface

@@ -1,4 +1,4 @@
-"""Command line: `python -m flatnet.container_hosts {image,create,restart,destroy,list}`."""
+"""Command line: `python -m tests.container_hosts {image,create,restart,destroy,list}`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flatnet.container_hosts import hosts, state
-from flatnet.container_hosts.image import ensure_image
-from flatnet.container_hosts.podman import containers
-from flatnet.container_hosts.spec import Cluster, check_prefix, make_cluster, read_inventory
 from flatnet.errors import FlatnetError
+from tests.container_hosts import hosts, state
+from tests.container_hosts.image import ensure_image
+from tests.container_hosts.podman import containers
+from tests.container_hosts.spec import Cluster, check_prefix, make_cluster, read_inventory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +83,7 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flatnet.container_hosts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.container_hosts", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     image = commands.add_parser("image", help="build the image that hosts boot, unless it is there")
     image.set_defaults(command=_image)

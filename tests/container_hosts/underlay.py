@@ -11,9 +11,9 @@ import contextlib
 import json
 from pathlib import Path
 
-from flatnet.container_hosts.commands import run
-from flatnet.container_hosts.spec import Cluster, Host, Interface
 from flatnet.errors import FlatnetError
+from tests.container_hosts.commands import run
+from tests.container_hosts.spec import Cluster, Host, Interface
 
 NAMESPACES = Path("/run/netns")
 _BRIDGE = "bridge"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnet.images import ImageSpec, image_key, stored_image, write_image
+from flatnet.programs.images import ImageSpec, image_key, stored_image, write_image
 from flatnet.programs.store import Store
 
 SPEC = ImageSpec("probe", "1.0.0", "agnhost", arguments=("pause",), user="65535:65535")
@@ -148,7 +148,7 @@ def test_memory_stays_small_for_a_large_program(tmp_path: Path) -> None:
     script = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from flatnet.images import ImageSpec, write_image\n"
+        "from flatnet.programs.images import ImageSpec, write_image\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "write_image(ImageSpec('a', '1', 'a'), Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

@@ -1,6 +1,6 @@
 """Write the tables of docs/backends.md from the backends' contracts and the scenarios that prove them.
 
-Run `python -m flatnet.backend_docs`; with `--check` it says whether the page is up to date.
+Run `python -m tests.docs.backends`; with `--check` it says whether the page is up to date.
 """
 
 import sys
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from flatnet.errors import FlatnetError
-from flatnet.generated_page import ROOT, run
 from flatnet.plan import Contract, find_contracts, load_contract, pod_mtu
 from flatnet.plan.addresses import parse_network
+from tests.docs.generated_page import ROOT, run
 
 TARGET = Path("docs/backends.md")
-BEGIN = "<!-- Written by `python -m flatnet.backend_docs` from the roles' contracts and the scenarios: -->\n"
+BEGIN = "<!-- Written by `python -m tests.docs.backends` from the roles' contracts and the scenarios: -->\n"
 END = "<!-- Until here. -->\n"
 
 # What the playbooks take where an inventory says nothing: playbooks/vars/wiring.yml.
@@ -131,7 +131,7 @@ def page(before: str, root: Path = ROOT) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with --check say whether it is up to date. Returns the exit status."""
-    return run("flatnet.backend_docs", __doc__, TARGET, page, arguments)
+    return run("tests.docs.backends", __doc__, TARGET, page, arguments)
 
 
 if __name__ == "__main__":

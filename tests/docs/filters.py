@@ -1,6 +1,6 @@
 """Write docs/filters.md from the documentation beside each filter.
 
-Run `python -m flatnet.filter_docs`; with `--check` it says whether the page is up to date.
+Run `python -m tests.docs.filters`; with `--check` it says whether the page is up to date.
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from flatnet.errors import FlatnetError
-from flatnet.generated_page import ROOT, run
+from tests.docs.generated_page import ROOT, run
 
 TARGET = Path("docs/filters.md")
 # Where filters are: (heading, pattern of their documentation).
 _PLACES = (("Filters", "filter_plugins/*.yml"), ("Filters inside roles", "roles/*/filter_plugins/*.yml"))
 
-_HEADER = """<!-- Written by `python -m flatnet.filter_docs` from the files beside the filters. -->
+_HEADER = """<!-- Written by `python -m tests.docs.filters` from the files beside the filters. -->
 # Filters
 
 Pure functions on plain data; none reads a file or a host. `ansible-doc -t filter NAME` shows one of them.
@@ -156,7 +156,7 @@ def _page(_before: str, root: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with --check say whether it is up to date. Returns the exit status."""
-    return run("flatnet.filter_docs", __doc__, TARGET, _page, arguments)
+    return run("tests.docs.filters", __doc__, TARGET, _page, arguments)
 
 
 if __name__ == "__main__":

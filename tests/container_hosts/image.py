@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from flatnet.container_hosts.commands import run
-from flatnet.container_hosts.podman import podman
-from flatnet.container_hosts.state import only_one
 from flatnet.errors import FlatnetError
 from flatnet.paths import cache_directory
+from tests.container_hosts.commands import run
+from tests.container_hosts.podman import podman
+from tests.container_hosts.state import only_one
 
 SOURCE = Path(__file__).with_name("image")
 SUITE = "bookworm"

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from flatnet.container_hosts import limits, state, underlay
-from flatnet.container_hosts.image import ensure_image
-from flatnet.container_hosts.podman import (
+from flatnet.errors import FlatnetError
+from tests.container_hosts import limits, state, underlay
+from tests.container_hosts.image import ensure_image
+from tests.container_hosts.podman import (
     ADDRESS_LABEL,
     HOST_LABEL,
     PREFIX_LABEL,
@@ -28,8 +29,7 @@ from flatnet.container_hosts.podman import (
     remove_container,
     remove_control_group,
 )
-from flatnet.container_hosts.spec import Cluster, Host, check_prefix
-from flatnet.errors import FlatnetError
+from tests.container_hosts.spec import Cluster, Host, check_prefix
 
 BOOT_SECONDS = 60
 LOOK_SECONDS = 2.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flatnet.errors import FlatnetError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # A page that is far behind is told by its beginning.
 _SHOWN = 40
 

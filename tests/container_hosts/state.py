@@ -12,8 +12,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from flatnet.container_hosts.spec import Cluster, Host
 from flatnet.paths import cache_directory
+from tests.container_hosts.spec import Cluster, Host
 
 # A socket's path holds at most 107 bytes (unix(7)) and OpenSSH adds to it: too few for a cache's.
 SOCKETS = Path("/run/flatnet")
