@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from flatnet.errors import FlatnetError
+from flatnet.pki.admin import AdminAccess
 from flatnet.pki.identities import ApiserverSans, Cluster, Identity, Lifetimes, Node, Per, Sans
 from flatnet.pki.spec import KeyPairSpec, KeyType, Usage, parse_address
 
@@ -21,6 +22,8 @@ class Request:
     cluster: Cluster
     key_pairs: tuple[KeyPairSpec, ...]
     renew: tuple[str, ...]
+    admin: AdminAccess | None
+    """None: no kubeconfig for the administrator is wanted."""
     lock_seconds: int
 
 
@@ -34,6 +37,9 @@ def read_request(values: Mapping[str, object]) -> Request:
         cluster=read_cluster(values),
         key_pairs=(KeyPairSpec("sa", KeyType(_text(values, "service_account_key_type"))),),
         renew=tuple(_texts(values, "renew")),
+        admin=AdminAccess(_text(values, "api_server"), _text(values, "cluster_name"))
+        if values.get("api_server")
+        else None,
         lock_seconds=_number(values, "lock_seconds"),
     )
 

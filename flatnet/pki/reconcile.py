@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
+from flatnet.pki.admin import FILE as ADMIN_FILE
+from flatnet.pki.admin import AdminAccess, reconcile_admin
 from flatnet.pki.authority import ensure_authority
 from flatnet.pki.compare import certificate_differences, load_certificates
 from flatnet.pki.describe import certificate_text, spec_text
@@ -48,6 +50,7 @@ def reconcile(
     *,
     key_pairs: Sequence[KeyPairSpec] = (),
     renew: Sequence[str] = (),
+    admin: AdminAccess | None = None,
     check: bool = False,
     preview: Path | None = None,
     lock_seconds: float = 60,
@@ -56,7 +59,8 @@ def reconcile(
 
     A certificate is issued again only when its content, its issuer, its key or its remaining life is not the
     wanted one; its private key stays unless the key itself is wrong. renew holds name patterns (`kubelet-*`)
-    of certificates to replace together with their keys. A CA keeps its key for ever: see `ensure_authority`.
+    of certificates to replace together with their keys. admin asks for the administrator's kubeconfig beside
+    them. A CA keeps its key for ever: see `ensure_authority`.
     With check nothing is written there; preview, an empty directory of the user's alone, then gets what would
     be in it: new files for what would be issued, links to the rest. now is in UTC. Cost grows linearly with
     the number of specs. Raises FlatnetError, in particular before anything is written for names used twice
@@ -76,6 +80,10 @@ def reconcile(
                 _reconcile_leaf(spec, authorities[spec.ca], store, now, result, new_key=spec.name in renewed)
         for pair in key_pairs:
             _reconcile_key_pair(pair, store, result)
+        if admin:
+            _repair_mode(ADMIN_FILE, store.read(ADMIN_FILE), store, result)
+            if reason := reconcile_admin(admin, store, [change.name for change in result.issued]):
+                result.issued.append(Change(ADMIN_FILE, reason))
         wanted = {spec.name for spec in specs}
         result.unused = [name for name in store.names(".crt") if name not in wanted]
         store.complete_preview()
@@ -119,12 +127,10 @@ def _repair_directory(store: Store, result: Reconciled) -> None:
         )
 
 
-def _repair_key_mode(name: str, key_file: StoredFile | None, store: Store, result: Reconciled) -> None:
-    if key_file is not None and key_file.mode & 0o077:
-        store.close_to_others(f"{name}.key", KEY_MODE)
-        result.repaired.append(
-            Change(f"{name}.key", f"mode is {key_file.mode:04o}, wanted is {KEY_MODE:04o}")
-        )
+def _repair_mode(file_name: str, found: StoredFile | None, store: Store, result: Reconciled) -> None:
+    if found is not None and found.mode & 0o077:
+        store.close_to_others(file_name, KEY_MODE)
+        result.repaired.append(Change(file_name, f"mode is {found.mode:04o}, wanted is {KEY_MODE:04o}"))
 
 
 def _reconcile_authority(
@@ -142,7 +148,7 @@ def _reconcile_authority(
         before = certificate_text(load_certificates(certificate_file.content)) if certificate_file else ""
         after = certificate_text(load_certificates(state.authority.pem))
         result.issued.append(Change(spec.name, state.reason, before, after))
-    _repair_key_mode(spec.name, key_file, store, result)
+    _repair_mode(f"{spec.name}.key", key_file, store, result)
     result.warnings += state.warnings
     return state.authority
 
@@ -176,10 +182,10 @@ def _reconcile_leaf(
             "certificate file cannot be read" if certificate_file else "certificate file is missing"
         )
     if not reasons:
-        _repair_key_mode(spec.name, key_file, store, result)
+        _repair_mode(f"{spec.name}.key", key_file, store, result)
         return
     if kept_key is not None:
-        _repair_key_mode(spec.name, key_file, store, result)
+        _repair_mode(f"{spec.name}.key", key_file, store, result)
     if store.target is not None:
         used_key = kept_key or generate_key(spec.key_type)
         # The key first: a run killed between the two leaves a certificate for another key, which the next run
@@ -210,7 +216,7 @@ def _reconcile_key_pair(pair: KeyPairSpec, store: Store, result: Reconciled) -> 
         reason = "" if public_file else "public key file is missing"
         if public_file and public_file.content != public_pem(key):
             reason = "public key file belongs to another key"
-    _repair_key_mode(pair.name, key_file, store, result)
+    _repair_mode(f"{pair.name}.key", key_file, store, result)
     if reason:
         store.write(f"{pair.name}.pub", public_pem(key), PUBLIC_MODE)
         text = f"key pair {describe_key(key)}\n"

@@ -16,7 +16,8 @@ DIRECTORY_MODE = 0o700
 _LOCK = ".lock"
 _UNFINISHED = ".new"
 _GITIGNORE = (
-    b"# Private keys stay out of version control unless somebody decides otherwise here.\n*.key\n.lock\n"
+    b"# Private keys stay out of version control unless somebody decides otherwise here.\n"
+    b"*.key\n*.kubeconfig\n.lock\n"
 )
 
 
@@ -58,6 +59,16 @@ class Store:
             return None
         except OSError as error:
             raise _refusal(path, "read", error) from error
+
+    def latest(self, file_name: str) -> bytes | None:
+        """Return the content that a file has after what was written, None when there is no such file.
+
+        In a check that is what would have been written, as far as there was a place for it.
+        """
+        if self.target is not None and (self.target / file_name).exists():
+            return (self.target / file_name).read_bytes()
+        found = self.read(file_name)
+        return found.content if found else None
 
     def write(self, file_name: str, content: bytes, mode: int, *, durable: bool = False) -> None:
         """Replace the file at once; durable waits for the disk, for content that cannot be made again.

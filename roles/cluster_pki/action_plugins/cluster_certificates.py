@@ -59,6 +59,8 @@ ARGUMENTS = {
     "key_type": {"type": "str", "choices": _KEY_TYPES, "default": KeyType.ECDSA_P256.value},
     "service_account_key_type": {"type": "str", "choices": _KEY_TYPES, "default": KeyType.RSA_2048.value},
     "renew": {**_TEXTS, "default": []},
+    "api_server": {"type": "str", "default": ""},
+    "cluster_name": {"type": "str", "default": "kubernetes"},
     "lock_seconds": {"type": "int", "default": 60},
 }
 
@@ -90,6 +92,7 @@ class ActionModule(ActionBase):
                 datetime.now(UTC),
                 key_pairs=request.key_pairs,
                 renew=request.renew,
+                admin=request.admin,
                 check=check,
                 preview=preview,
                 lock_seconds=request.lock_seconds,

@@ -125,6 +125,16 @@ options:
     type: list
     elements: str
     default: []
+  api_server:
+    description:
+      - URL by which an administrator reaches the API server. With it C(admin.kubeconfig) is kept beside the
+        certificates, mode 0600, with the certificates and the key in it, for use on any machine.
+    type: str
+    default: ""
+  cluster_name:
+    description: What the cluster is called in that file.
+    type: str
+    default: kubernetes
   lock_seconds:
     description: Seconds to wait for another run in the same directory.
     type: int
