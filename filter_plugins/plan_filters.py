@@ -48,6 +48,7 @@ def network_plan(
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     network_plan,
     plan.adopted_allocations,
+    plan.node_objects,
     plan.node_routes,
     plan.node_pod_cidr,
     plan.first_service_address,

@@ -18,6 +18,7 @@ from flatnet.plan.derive import (
     pod_mtu,
 )
 from flatnet.plan.extend import extend_plan
+from flatnet.plan.flags import node_objects
 from flatnet.plan.findings import Finding, PlanError
 from flatnet.plan.immutable import Change, immutable_changes
 from flatnet.plan.ledger import open_ledger, parse_ledger
@@ -46,6 +47,7 @@ __all__ = [
     "immutable_changes",
     "is_overlapping",
     "load_contract",
+    "node_objects",
     "node_pod_cidr",
     "node_routes",
     "open_ledger",

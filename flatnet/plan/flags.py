@@ -59,6 +59,28 @@ def cluster_flags(
     }
 
 
+def node_objects(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a Node object for each of the nodes, by name, with the pod networks that the plan gave it.
+
+    nodes: inventory name -> {name, pod_cidrs}. Without networks, where the backend hands out addresses, the
+    fields stay away: nobody may change them once they are set (kubernetes, pkg/apis/core/validation,
+    ValidateNodeUpdate), and a backend may set its own.
+    """
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": node["name"]},
+            **(
+                {"spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}}
+                if (cidrs := list(node["pod_cidrs"]))
+                else {}
+            ),
+        }
+        for node in sorted(nodes.values(), key=lambda node: str(node["name"]))
+    ]
+
+
 def service_cidr_objects(networks: Sequence[Network]) -> list[dict[str, Any]]:
     """Return one ServiceCIDR object per further service network (KEP-1880), named after the network.
 

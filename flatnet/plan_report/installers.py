@@ -8,6 +8,7 @@ import yaml
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import parse_network
 from flatnet.plan.derive import DNS_INDEX, daemon_flags
+from flatnet.plan.flags import node_objects as planned_node_objects
 from flatnet.plan_report.document import Document
 from flatnet.plan_report.words import listed
 
@@ -110,16 +111,7 @@ def node_objects(document: Document) -> str:
             "there are no Node objects to apply"
         )
     return _yaml(
-        *(
-            {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "metadata": {"name": node["name"]},
-                "spec": {"podCIDR": node["pod_cidrs"][0], "podCIDRs": node["pod_cidrs"]},
-            }
-            for node in sorted(document["nodes"].values(), key=lambda node: str(node["name"]))
-            if node["pod_cidrs"]
-        )
+        *planned_node_objects({host: node for host, node in document["nodes"].items() if node["pod_cidrs"]})
     )
 
 

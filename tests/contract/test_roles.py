@@ -75,6 +75,18 @@ def test_every_input_is_described_and_typed(role: Path) -> None:
     ] == []
 
 
+def test_every_role_is_given_the_credentials_of_the_api_in_the_same_way() -> None:
+    described = {
+        name: option
+        for role in ROLES
+        for name, option in options(role).items()
+        if name.endswith("_api_credentials")
+    }
+    assert len(described) > 1
+    first = next(iter(described.values()))
+    assert {name for name, option in described.items() if option != first} == set()
+
+
 @by_name
 def test_variables_carry_the_name_of_their_role(role: Path) -> None:
     public = set(load(role / "defaults/main.yml")) | set(options(role))

@@ -1,4 +1,4 @@
-"""What templates write into YAML is read again as the text that it was."""
+"""Names and paths reach the modules as the text that they are, whatever YAML would take them for."""
 
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,13 @@ def test_a_node_is_registered_by_its_name_whatever_yaml_takes_that_for() -> None
         "podCIDR": "10.200.0.0/24",
         "podCIDRs": ["10.200.0.0/24", "2001:db8::/64"],
     }
+
+
+def test_a_node_whose_addresses_the_backend_hands_out_is_registered_without_networks() -> None:
+    nodes = {"node-a": {"name": "node-a", "pod_cidrs": []}}
+    objects = argument("cluster_objects", "objects", kube_control_plane_nodes=nodes)
+    [node] = [one for one in objects if one["kind"] == "Node"]
+    assert node == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a"}}
 
 
 def test_a_directory_of_certificates_may_have_any_name() -> None:

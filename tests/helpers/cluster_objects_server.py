@@ -108,11 +108,15 @@ class FakeApi:
     def parameters(self, **changes: object) -> Json:
         """Return parameters of the module, as Ansible hands them over."""
         return {
-            "server": self.url,
-            "ca": str(self.directory / "ca.crt"),
-            "certificate": str(self.directory / "admin.crt"),
-            "key": str(self.directory / "admin.key"),
+            "credentials": {
+                "host": "control-plane",
+                "server": self.url,
+                "ca": str(self.directory / "ca.crt"),
+                "certificate": str(self.directory / "admin.crt"),
+                "key": str(self.directory / "admin.key"),
+            },
             "objects": [],
+            "owner": "",
             "state": "present",
             "field_manager": "flatnet",
             "propagation": "background",

@@ -18,22 +18,32 @@ description:
     Removal goes the other way round.
   - A change is one of the object as the API server stores it, without status and bookkeeping.
 options:
-  server:
-    description: URL of the API server, such as V(https://127.0.0.1:6443).
-    type: str
+  credentials:
+    description: How the API server is reached.
+    type: dict
     required: true
-  ca:
-    description: File, on the host, with the CA that issued the certificate of the API server.
-    type: path
-    required: true
-  certificate:
-    description: File, on the host, with the client certificate.
-    type: path
-    required: true
-  key:
-    description: File, on the host, with the private key of the client certificate.
-    type: path
-    required: true
+    suboptions:
+      host:
+        description:
+          - Inventory name of the host that has the files and makes the requests.
+          - It is for C(delegate_to) of the task; the module itself does not look at it.
+        type: str
+      server:
+        description: URL of the API server as that host reaches it, such as V(https://127.0.0.1:6443).
+        type: str
+        required: true
+      ca:
+        description: Path there of the CA that issued the certificate of the API server.
+        type: path
+        required: true
+      certificate:
+        description: Path there of the client certificate.
+        type: path
+        required: true
+      key:
+        description: Path there of its private key.
+        type: path
+        required: true
   objects:
     description:
       - The definitions, each with C(apiVersion), C(kind) and C(metadata.name). Lists are opened.
@@ -46,6 +56,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  owner:
+    description:
+      - Who the objects belong to, such as the name of a role. They get the labels C(flatnet.io/owner) with this value and
+        C(app.kubernetes.io/managed-by=flatnet), by which a removal finds them. Empty sets no labels.
+    type: str
+    default: ""
   field_manager:
     description: Name under which the API server records the fields that the definitions set.
     type: str
@@ -137,10 +153,11 @@ EXAMPLES = r"""
 ---
 - name: Run the probes on every node
   cluster_objects:
-    server: https://127.0.0.1:6443
-    ca: /etc/kubernetes/pki/ca.crt
-    certificate: /etc/kubernetes/pki/admin.crt
-    key: /etc/kubernetes/pki/admin.key
+    credentials: &admin
+      server: https://127.0.0.1:6443
+      ca: /etc/kubernetes/pki/ca.crt
+      certificate: /etc/kubernetes/pki/admin.crt
+      key: /etc/kubernetes/pki/admin.key
     wait_ready_seconds: 60
     objects:
       - apiVersion: v1
@@ -153,10 +170,7 @@ EXAMPLES = r"""
 
 - name: Remove them
   cluster_objects:
-    server: https://127.0.0.1:6443
-    ca: /etc/kubernetes/pki/ca.crt
-    certificate: /etc/kubernetes/pki/admin.crt
-    key: /etc/kubernetes/pki/admin.key
+    credentials: *admin
     state: absent
     objects:
       - {apiVersion: v1, kind: Namespace, metadata: {name: probes}}
@@ -201,12 +215,20 @@ pods:
 
 # no_log False: these are paths of files, and file names.
 ARGUMENTS = {
-    "server": {"type": "str", "required": True},
-    "ca": {"type": "path", "required": True},
-    "certificate": {"type": "path", "required": True},
-    "key": {"type": "path", "required": True, "no_log": False},
+    "credentials": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "host": {"type": "str"},
+            "server": {"type": "str", "required": True},
+            "ca": {"type": "path", "required": True},
+            "certificate": {"type": "path", "required": True},
+            "key": {"type": "path", "required": True, "no_log": False},
+        },
+    },
     "objects": {"type": "list", "elements": "dict", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "owner": {"type": "str", "default": ""},
     "field_manager": {"type": "str", "default": "flatnet"},
     "propagation": {
         "type": "str",

@@ -21,9 +21,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 here = pathlib.Path({here!r})
 module = AnsibleModule({{
-    **dict.fromkeys(("server", "ca", "certificate"), {{}}),
-    **dict.fromkeys(("wait_for_pods", "return_pods"), {{"type": "dict"}}),
-    "key": {{"no_log": False}},
+    **dict.fromkeys(("credentials", "wait_for_pods", "return_pods"), {{"type": "dict"}}),
+    "owner": {{}},
     "state": {{"default": "present"}},
     "return_objects": {{"type": "bool"}},
     "objects": {{"type": "list", "elements": "dict"}},

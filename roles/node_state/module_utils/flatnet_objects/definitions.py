@@ -59,6 +59,23 @@ def ordered(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(flat, key=lambda item: _position(item["kind"]))
 
 
+def labelled(objects: list[dict[str, Any]], owner: str) -> list[dict[str, Any]]:
+    """Return the definitions with the labels by which a removal finds what the owner applied.
+
+    The first is one of Kubernetes' recommended labels. Without an owner the definitions stay as they are.
+    """
+    if not owner:
+        return objects
+    labels = {"app.kubernetes.io/managed-by": "flatnet", "flatnet.io/owner": owner}
+    return [
+        {
+            **item,
+            "metadata": {**item["metadata"], "labels": {**(item["metadata"].get("labels") or {}), **labels}},
+        }
+        for item in objects
+    ]
+
+
 def normalised(current: dict[str, Any]) -> dict[str, Any]:
     """Return the object without bookkeeping and status, for comparing."""
     kept = {name: value for name, value in current.items() if name != "status"}

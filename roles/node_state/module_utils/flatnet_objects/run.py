@@ -7,7 +7,7 @@ from typing import Any
 
 from .apply import Applier, Change
 from .client import Client
-from .definitions import normalised, ordered, shown
+from .definitions import labelled, normalised, ordered, shown
 from .discovery import Discovery, Reference
 from .errors import MissingCredentialsError, UnreachableError
 from .pods import summaries
@@ -22,7 +22,8 @@ def run(parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any
     for an empty one, so that a check of the first run works.
     """
     try:
-        client = Client(parameters["server"], parameters["ca"], parameters["certificate"], parameters["key"])
+        credentials = parameters["credentials"]
+        client = Client(*(credentials[name] for name in ("server", "ca", "certificate", "key")))
         if check:
             client.text("/readyz")
         elif parameters["wait_ready_seconds"]:
@@ -40,7 +41,7 @@ def run(parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any
 def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
     discovery = Discovery(client)
     applier = Applier(client, discovery, parameters["field_manager"], check=check)
-    objects = ordered(parameters["objects"])
+    objects = _wanted(parameters)
     if parameters["state"] == "absent":
         changes, leaving = applier.remove(objects, parameters["propagation"].capitalize())
         seconds = parameters["wait_gone_seconds"]
@@ -59,6 +60,10 @@ def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool)
     return result
 
 
+def _wanted(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    return labelled(ordered(parameters["objects"]), parameters["owner"])
+
+
 def _wait(
     client: Client, discovery: Discovery, objects: list[dict[str, Any]], parameters: dict[str, Any]
 ) -> None:
@@ -72,7 +77,7 @@ def _wait(
 def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) -> dict[str, Any]:
     changes = []
     if parameters["state"] == "present":
-        for item in ordered(parameters["objects"]):
+        for item in _wanted(parameters):
             metadata = item["metadata"]
             namespace, name = metadata.get("namespace", ""), metadata["name"]
             reference = Reference(item["apiVersion"], item["kind"], namespace, name)
@@ -82,8 +87,8 @@ def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) ->
     if parameters["return_pods"]:
         result["pods"] = []
     if parameters["return_objects"]:
-        wanted = parameters["objects"] if parameters["state"] == "present" else []
-        result["objects"] = [shown(item) for item in ordered(wanted)]
+        wanted = _wanted(parameters) if parameters["state"] == "present" else []
+        result["objects"] = [shown(item) for item in wanted]
     return result
 
 

@@ -255,11 +255,24 @@ def test_a_check_before_there_is_a_server_takes_it_for_an_empty_one(api_pki: Pat
     assert str(failure.value) == f"{fake.url} does not answer: Connection refused"
 
 
+def test_objects_carry_the_label_of_their_owner_beside_labels_of_their_own(api: FakeApi) -> None:
+    labelled = {**CONFIG_MAP, "metadata": {**CONFIG_MAP["metadata"], "labels": {"team": "shop"}}}
+    apply(api, {"apiVersion": "v1", "kind": "List", "items": [labelled]}, owner="cni_example")
+    [stored] = apply(api, labelled, owner="cni_example", return_objects=True)["objects"]
+    assert stored["metadata"]["labels"] == {
+        "team": "shop",
+        "app.kubernetes.io/managed-by": "flatnet",
+        "flatnet.io/owner": "cni_example",
+    }
+    assert not apply(api, labelled, owner="cni_example")["changed"]
+
+
 def test_a_check_before_there_are_credentials_works_too(api: FakeApi) -> None:
-    result = apply(api, CONFIG_MAP, check=True, key="/nowhere/admin.key")
+    credentials = {**api.parameters()["credentials"], "key": "/nowhere/admin.key"}
+    result = apply(api, CONFIG_MAP, check=True, credentials=credentials)
     assert changes(result) == [("ConfigMap shop/settings", "created")]
     with pytest.raises(ObjectsError) as failure:
-        apply(api, CONFIG_MAP, key="/nowhere/admin.key")
+        apply(api, CONFIG_MAP, credentials=credentials)
     assert str(failure.value) == "key /nowhere/admin.key cannot be read: No such file or directory"
 
 
