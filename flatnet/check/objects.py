@@ -45,11 +45,6 @@ def probe_objects(settings: Settings, families: Sequence[str]) -> list[Json]:
     ]
 
 
-def namespace_only(settings: Settings) -> list[Json]:
-    """Return what to delete: everything else lives in the namespace and goes with it."""
-    return [_namespace(settings)]
-
-
 def _namespace(settings: Settings) -> Json:
     return {
         "apiVersion": "v1",

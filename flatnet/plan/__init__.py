@@ -17,9 +17,8 @@ from flatnet.plan.derive import (
     node_pod_cidr,
     pod_mtu,
 )
-from flatnet.plan.extend import extend_plan
-from flatnet.plan.flags import node_objects
 from flatnet.plan.findings import Finding, PlanError
+from flatnet.plan.flags import node_objects
 from flatnet.plan.immutable import Change, immutable_changes
 from flatnet.plan.ledger import open_ledger, parse_ledger
 from flatnet.plan.planner import Plan, Planned, plan_from_data, plan_network, prepare_plan
@@ -41,7 +40,6 @@ __all__ = [
     "apiserver_sans",
     "daemon_flags",
     "dns_address",
-    "extend_plan",
     "find_contracts",
     "first_service_address",
     "immutable_changes",

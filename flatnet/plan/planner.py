@@ -1,7 +1,7 @@
 """Plan the network: settings, hosts, a backend's contract and the allocations so far give one plan. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from flatnet.plan.collector import without_collector
 from flatnet.plan.contract import Contract
 from flatnet.plan.deployed import check_deployed
 from flatnet.plan.derive import pod_mtu
-from flatnet.plan.findings import Finding, Findings, split_error
+from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.known_cluster import is_of_these_nodes, is_of_this_name
@@ -29,27 +29,12 @@ from flatnet.plan.settings import Settings
 Plan = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Basis:
-    """What a plan was made from, for extend_plan."""
-
-    settings: Settings
-    contract: Contract
-    hosts: Sequence[Host]
-    """By inventory name."""
-    resolved: Resolved
-    warned: Sequence[Finding]
-    is_compared: bool
-    """Whether it was held against a deployed plan or running nodes."""
-
-
 class Planned(NamedTuple):
     """The plan (JSON-able), the allocations that belong to it, and warnings as lines."""
 
     plan: Plan
     allocations: Allocations
     warnings: list[str]
-    basis: Basis
 
 
 def plan_network(
@@ -148,9 +133,7 @@ def _prepare(
         wanted = plan or _unfinished(settings, ordered if sound else (), contract, resolved, after)
         check_deployed(deployed, wanted, settings.allowed_changes, findings)
     findings.raise_if_any()
-    compared = bool(deployed) or _is_adopting(existing_nodes)
-    basis = Basis(settings, contract, ordered, resolved, findings.warned, compared)
-    return Planned(dict(sorted(plan.items())), after, findings.warnings(), basis)
+    return Planned(dict(sorted(plan.items())), after, findings.warnings())
 
 
 def _unfinished(

@@ -77,11 +77,6 @@ def networks_at(family: Family, prefix: int, starts: Iterable[range]) -> list[Ne
     return list(map(make, zip(repeat(family), chain.from_iterable(starts), repeat(prefix))))
 
 
-def free_networks(pools: Sequence[Network], prefix: int, taken: Sequence[Range], count: int) -> list[Network]:
-    """Return at most count free networks, the lowest of the first pool first. `taken` are merged ranges."""
-    return networks_at(pools[0].family, prefix, free_starts(pools, prefix, taken, count))
-
-
 def count_networks(pools: Iterable[Network], prefix: int, taken: Sequence[Range] = ()) -> int:
     """Return how many networks of the prefix length are free in the pools. `taken` are merged ranges."""
     count = 0

@@ -27,7 +27,7 @@ from plan_steps import steps_table
 from rich.console import Console
 from rich.table import Table
 
-from flatnet.plan import Host, extend_plan, node_routes, open_ledger, parse_ledger, plan_from_data
+from flatnet.plan import node_routes, open_ledger, parse_ledger, plan_from_data
 from flatnet.plan.ledger_text import ledger_text
 
 SERVICES, PREFIX = "10.32.0.0/16", 24
@@ -177,8 +177,6 @@ def measure(count: int, is_dual: bool) -> dict[str, float]:
     took["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ledger, text = planned.allocations, ledger_text(planned.allocations)
     took["again"] = seconds(lambda: plan_from_data(settings, hosts, CONTRACT, ledger))
-    one_more = Host("zzz", "zzz", tuple(node_addresses(1 << 20, is_dual)), frozenset({"kube_node"}))
-    took["one more"] = seconds(lambda: extend_plan(planned, [one_more]))
     took["read the file"] = seconds(lambda: parse_ledger(text))
     took["write its text"] = seconds(lambda: ledger_text(ledger))
     took["one line more"], took["run with one more"] = file_changes(settings, hosts, text, is_dual)
@@ -227,7 +225,7 @@ def machine() -> str:
 
 
 def sizes_table() -> Table:
-    columns = ("first plan", "on the wall", "per node", "peak memory", "again", "one more")
+    columns = ("first plan", "on the wall", "per node", "peak memory", "again")
     table = Table("families", "nodes", *columns, title="flatnet alone")
     beside = ("read the file", "write its text", "one line more", "run with one more", "routes of one host")
     extra = Table("families", "nodes", *beside, title="beside the plan")
@@ -242,7 +240,6 @@ def sizes_table() -> Table:
             f"{took['first'] / count * 1e6:.1f} µs",
             f"{took['megabytes']:.0f} MB",
             f"{took['again']:.3f} s",
-            f"{took['one more']:.3f} s",
         )
         extra.add_row(families, f"{count:,}", *(f"{took[key]:.3f} s" for key in beside))
     grid = Table.grid()

@@ -10,7 +10,7 @@ from flatnet.plan.addresses import Family, Network, parse_network
 from flatnet.plan.allocate import allocate
 from flatnet.plan.allocations import Entry
 from flatnet.plan.findings import Findings
-from flatnet.plan.pool import count_networks, free_networks, is_touched, merged_ranges
+from flatnet.plan.pool import count_networks, free_starts, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Pool, Request
 
 POOL = parse_network("10.200.0.0/20")
@@ -146,7 +146,8 @@ def test_free_networks_are_those_that_a_search_through_all_would_find(
     ]
     free = [network for network in every if not any(network.overlaps(block) for block in taken)]
     merged = merged_ranges((block.first, block.last) for block in taken)
-    assert free_networks(pools, prefix, merged, count) == free[:count]
+    found = networks_at("ipv4", prefix, free_starts(pools, prefix, merged, count))
+    assert found == free[:count]
     assert count_networks(pools, prefix, merged) == len(free)
     for network in every:
         assert is_touched(merged, network.first, network.last) == any(network.overlaps(b) for b in taken)

@@ -11,7 +11,7 @@ from plan_cases import ALL_GROUPS, host, prepare
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings
 from flatnet.plan.addresses import address_text, node_network, parse_network
-from flatnet.plan.pool import count_networks, free_networks, is_touched, merged_ranges
+from flatnet.plan.pool import count_networks, free_starts, is_touched, merged_ranges, networks_at
 
 Version = Literal[4, 6]
 
@@ -108,7 +108,8 @@ def test_what_is_free_in_a_large_pool_is_what_sets_leave(
     assert count_networks(own, prefix, merged) == sum(1 << (prefix - network.prefixlen) for network in room)
     lowest = (network for wide in room for network in wide.subnet(prefix))
     expected = [str(network) for network, _ in zip(lowest, range(count), strict=False)]
-    assert [str(network) for network in free_networks(own, prefix, merged, count)] == expected
+    free = networks_at(own[0].family, prefix, free_starts(own, prefix, merged, count))
+    assert list(map(str, free)) == expected
     for network in taken:
         assert is_touched(merged, network.first, network.last)
 
