@@ -1,4 +1,4 @@
-"""Masquerade of what pods send out of the cluster: tables of nftables (nft(8)), as node_state applies them."""
+"""Masquerade of what pods send out of the cluster: nftables tables (nft(8)), as node_state applies them."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,5 @@
 """Units of the distribution, whose place ours had, are after a reset as they were before flatnet came."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -100,19 +99,6 @@ def test_a_unit_that_only_flatnet_had_does_not_come_back(host: ClusterHost) -> N
     assert state(host, "kubelet.service") == (False, False, None)
 
 
-def test_where_nothing_is_on_record_the_unit_stays_stopped_and_this_is_said(host: ClusterHost) -> None:
-    provision(host)
-    record = json.loads((host.root / RECORD).read_text())
-    del record["units"][UNIT]["previous"]
-    host.put(RECORD, json.dumps(record))
-    predicted = reset(host, RUNTIME_REQUEST, check=True)
-    outcome = reset(host, RUNTIME_REQUEST)
-    assert told(predicted) == told(outcome)
-    action = "leave stopped and disabled: how the distribution's was before is not on record"
-    assert ("unit", UNIT, action) in told(outcome)
-    assert state(host)[:2] == (False, False)
-
-
 @pytest.mark.parametrize("moment", range(1, 50))
 def test_after_a_kill_at_any_moment_the_unit_comes_back(moment: int, host: ClusterHost) -> None:
     provision(host)
@@ -169,9 +155,13 @@ def test_a_unit_that_does_not_start_is_named_and_tried_again(host: ClusterHost) 
     assert state(host) == (True, True, THEIRS)
 
 
-def test_a_reset_that_an_earlier_version_began_is_completed(host: ClusterHost) -> None:
-    host.put("var/lib/kubelet/pods/p1/volumes/token", "secret")
-    host.put("var/lib/flatnet/reset.json", json.dumps(["kube_node"]))
+@pytest.mark.parametrize("note", ["", "{", '["kube_node"]', '{"owners": []}'])
+def test_a_note_that_cannot_be_read_is_named_with_what_to_do(note: str, host: ClusterHost) -> None:
+    provision(host)
+    path = host.put("var/lib/flatnet/reset.json", note)
+    with pytest.raises(StateError, match=r"reset.json, which tells how far a reset has come, .* delete it"):
+        reset(host, RUNTIME_REQUEST)
+    assert state(host)[2] != THEIRS
+    path.unlink()
     reset(host, RUNTIME_REQUEST)
-    assert not (host.root / "var/lib/kubelet").exists()
-    assert not (host.root / "var/lib/flatnet").exists()
+    assert state(host) == (True, True, THEIRS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from ..host import Host
+from ..host import Host, StateError
 from ..record import HOME
 from .shadowed import Shadowed
 
@@ -30,17 +30,22 @@ class Begun(NamedTuple):
 
 
 def load_begun(host: Host) -> Begun:
-    """Return how far a reset had come, with nothing in it if none was cut short."""
+    """Return how far a reset had come, with nothing in it if none was cut short.
+
+    Raises StateError where the note cannot be read: what it would say is nowhere else.
+    """
+    text = host.text(BEGUN)
+    if text is None:
+        return Begun([], [], {}, [])
     try:
-        noted: Any = json.loads(host.text(BEGUN) or "[]")
-        if isinstance(noted, list):
-            # As versions that did not give back units have noted it.
-            return Begun(noted, [], {}, [])
+        noted: dict[str, Any] = json.loads(text)
         units = {name: Shadowed(**unit) for name, unit in noted["units"].items()}
         return Begun(noted["owners"], noted["emptied"], units, noted["others"])
     except (ValueError, KeyError, TypeError):
-        # Those versions wrote it in place. One cut off then is no loss: nothing had been removed yet.
-        return Begun([], [], {}, [])
+        raise StateError(
+            f"{BEGUN}, which tells how far a reset has come, cannot be read; delete it and run again: what "
+            "is on record still goes"
+        ) from None
 
 
 def save_begun(host: Host, begun: Begun) -> None:

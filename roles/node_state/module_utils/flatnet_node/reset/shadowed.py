@@ -20,11 +20,11 @@ _DIRECTORIES = (
 
 
 class Shadowed(NamedTuple):
-    """How a unit of the distribution was before the owner's took its place; None where no record says it."""
+    """How a unit of the distribution was before the owner's took its place."""
 
     owner: str
-    enabled: bool | None
-    started: bool | None
+    enabled: bool
+    started: bool
 
 
 def find_shadowed(host: Host, owners: list[str]) -> dict[str, Shadowed]:
@@ -35,8 +35,7 @@ def find_shadowed(host: Host, owners: list[str]) -> dict[str, Shadowed]:
         with suppress(StateError):
             for name, entry in load(host, owner).units.items():
                 if entry["own"] and _file(host, name) is not None:
-                    before = entry.get("previous") or {}
-                    found[name] = Shadowed(owner, before.get("enabled"), before.get("started"))
+                    found[name] = Shadowed(owner, **entry["previous"])
     return found
 
 
@@ -66,7 +65,6 @@ def give_back(
     """Enable and start those that were, once ours are gone; return the names of those that are as before.
 
     released: those that this run takes ours away from. stopped: those of the distribution that it stopped.
-    One of which nothing is on record stays stopped and disabled: that starts nothing that nobody asked for.
     """
     back = set()
     try:
@@ -86,9 +84,6 @@ def give_back(
         started = unit.started or name in stopped
         if started and now["LoadState"] == "loaded" and now["ActiveState"] in ("inactive", "failed"):
             steps.append("start")
-        if unit.enabled is None and name in released:
-            action = "leave stopped and disabled: how the distribution's was before is not on record"
-            outcome.changes.append(Change("unit", name, action))
         outcome.changes += [Change("unit", name, step) for step in steps]
         failed = [step for step in steps if not check and not _done(host, step, name, outcome)]
         if not failed:
