@@ -29,12 +29,3 @@ def explain_refusal(missing: Sequence[str], sources: Mapping[str, str]) -> None:
                 "fetch the right file, or correct the sha256"
             )
         raise FlatnetError(f"{source} arrived damaged on the host; apply again")
-
-
-def explain_silence(status: object, said: str) -> str:
-    """Return the message for a module that ended without an answer: killed, or out of memory."""
-    words = " ".join(said.split())[-300:] or "it said nothing"
-    return (
-        f"the module ended on the host without an answer (status {status}): {words}. "
-        "What it was doing is recorded there: apply again, and that is completed"
-    )

@@ -1,15 +1,9 @@
-"""What a host is like: reading what it printed about itself, and what keeps flatnet from using it."""
+"""What keeps flatnet from using a host, out of what the host tells about itself."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flatnet.errors import FlatnetError
-from flatnet.state.remote import answer_in
-
-MARKER = "flatnet-facts "
-OLDEST_PYTHON = (3, 9)
-# Status of the shell that finds no Python; ours alone, so that no other failure is taken for it.
-NO_PYTHON = 93
+from flatnet.remote.failures import not_root
 
 # As `uname -m` says it; those that programs are built and published for.
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -34,40 +28,6 @@ PACKAGES: Mapping[str, tuple[str, str]] = {
 _RED_HAT = frozenset({"almalinux", "centos", "fedora", "ol", "rhel", "rocky"})
 
 
-class Answer(NamedTuple):
-    """What a command on a host left: exit status and texts."""
-
-    status: int
-    output: str
-    errors: str
-
-
-def read_answer(host: str, interpreter: str, user: str, answer: Answer) -> dict[str, Any]:
-    """Return the facts that a host printed. Raises FlatnetError saying why there are none."""
-    facts = answer_in(answer.output, MARKER)
-    if facts is not None:
-        return facts
-    said = " ".join((answer.errors.strip() or answer.output.strip()).split())[-300:]
-    if answer.status == NO_PYTHON:
-        raise FlatnetError(
-            f"{host} has no Python at {interpreter}; install it there (Debian: apt-get install python3, "
-            "Red Hat: dnf install python3), or set ansible_python_interpreter"
-        )
-    if "sudo" in said or "password" in said.lower():
-        raise FlatnetError(no_root(host, user, said))
-    raise FlatnetError(
-        f"{host} answered nothing that can be read (status {answer.status}): {said or 'nothing'}"
-    )
-
-
-def no_root(host: str, user: str, said: str) -> str:
-    """Return the message for a user who cannot become root."""
-    return (
-        f"{host} does not let {user} become root: {said}; allow sudo without a password, "
-        "give --ask-become-pass, or log in as root"
-    )
-
-
 class Node(NamedTuple):
     """What a host that becomes a node has to suit.
 
@@ -88,15 +48,9 @@ def problems(
 
     node: left out where the host does not become a node.
     """
-    if "uid" not in facts:
-        # An old Python says no more than its version.
-        oldest = ".".join(map(str, OLDEST_PYTHON))
-        return [f"{host} has Python {facts['python']}; at least {oldest} is needed: install a newer python3"]
     found = []
     if facts["uid"] != 0:
-        found.append(
-            f"{host} is used as {user}, who is not root; set ansible_become: true, or ansible_user: root"
-        )
+        found.append(not_root(host, user))
     if not facts["systemd"]:
         found.append(
             f"{host} runs {facts['init'] or 'an unknown program'} as its first process; "

@@ -1,4 +1,4 @@
-"""A desired state as the host reads it (flatnet_node/wanted.py of the role node_state)."""
+"""A desired state as the host reads it (flatnet/host/state/wanted.py)."""
 
 import base64
 from pathlib import Path

@@ -120,12 +120,12 @@ def test_every_plugin_folder_of_a_role_is_named_in_the_configuration() -> None:
     configuration.read(ROOT / "ansible.cfg")
     named = {
         entry
-        for key in ("library", "action_plugins", "module_utils", "callback_plugins", "filter_plugins")
+        for key in ("library", "action_plugins", "callback_plugins", "filter_plugins")
         for entry in configuration["defaults"][key].split(":")
     }
     present = {
         str(path.relative_to(ROOT))
-        for kind in ("library", "action_plugins", "module_utils")
+        for kind in ("library", "action_plugins")
         for path in (ROOT / "roles").glob(f"*/{kind}")
     }
     assert present - named == set()

@@ -1,10 +1,7 @@
 """A cluster of three nodes as the check sees it, and answers to its questions; for the tests."""
 
-import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from flatnet.check.facts import Cluster, cluster_facts
@@ -13,8 +10,6 @@ from flatnet.check.model import Check, Json, Settings
 from flatnet.check.objects import ROLE_LABEL
 
 ROLE = Path(__file__).parents[2] / "roles" / "network_check"
-MODULE = ROLE / "library" / "network_probe.py"
-PROBE = ROLE / "module_utils" / "flatnet_probe"
 SETTINGS = Settings(image="registry.example/agnhost:1")
 
 
@@ -156,10 +151,3 @@ def right(check: Check) -> Json:
 def wrong(check: Check, observed: str = "", error: str = "", detail: str = "") -> Json:
     """Return the result of a check that failed."""
     return {**right(check), "ok": False, "observed": observed, "error": error, "detail": detail, "tries": 5}
-
-
-def load_probe(name: str) -> ModuleType:
-    """Return a module of flatnet_probe, the package that Ansible takes to the nodes."""
-    if str(PROBE.parent) not in sys.path:
-        sys.path.insert(0, str(PROBE.parent))
-    return importlib.import_module(f"flatnet_probe.{name}")

@@ -16,8 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "roles" / "node_state" / "module_utils"))
 
-from flatnet_objects.client import Client
-
+from flatnet.host.objects.client import Client
 from flatnet.pki import CertificateSpec, Usage, reconcile
 
 Json = dict[str, Any]

@@ -4,9 +4,10 @@ import base64
 import json
 from pathlib import Path
 
-from flatnet_node.reset.request import Request
-from flatnet_node.reset.run import reset
 from node_state_host import FakeHost, Killed, Ran, apply, unit_text
+
+from flatnet.host.reset.request import Request
+from flatnet.host.reset.run import reset
 
 UNIT = "containerd.service"
 THEIRS, OURS = unit_text("/usr/bin/containerd"), unit_text("/usr/local/bin/containerd")

@@ -3,17 +3,13 @@
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "roles" / "node_state" / "module_utils"))
-
-from flatnet_node.apply import converge
-from flatnet_node.host import Host, Ran, StateError
-from flatnet_node.wanted import Wanted, from_wire
-
+from flatnet.host.state.apply import converge
+from flatnet.host.state.host import Host, Ran, StateError
+from flatnet.host.state.wanted import Wanted, from_wire
 from flatnet.state.desired import parse
 from flatnet.state.wire import Package, to_wire
 

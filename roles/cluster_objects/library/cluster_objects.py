@@ -1,11 +1,5 @@
 #!/usr/bin/python
-"""Keep Kubernetes objects as defined, and wait for what comes of them; thin adapter over flatnet_objects."""
-
-from __future__ import annotations
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flatnet_objects.errors import ObjectsError
-from ansible.module_utils.flatnet_objects.run import run
+"""What `ansible-doc` says of cluster_objects. Its action plugin calls flatnet.host.objects on the host."""
 
 DOCUMENTATION = r"""
 ---
@@ -58,8 +52,9 @@ options:
     default: present
   owner:
     description:
-      - Who the objects belong to, such as the name of a role. They get the labels C(flatnet.io/owner) with this value and
-        C(app.kubernetes.io/managed-by=flatnet), by which a removal finds them. Empty sets no labels.
+      - Who the objects belong to, such as the name of a role. They get the labels C(flatnet.io/owner) with
+        this value and C(app.kubernetes.io/managed-by=flatnet), by which a removal finds them.
+      - Empty sets no labels.
     type: str
     default: ""
   field_manager:
@@ -212,70 +207,3 @@ pods:
       labels: {app: probe}
       ready: true
 """
-
-# no_log False: these are paths of files, and file names.
-ARGUMENTS = {
-    "credentials": {
-        "type": "dict",
-        "required": True,
-        "options": {
-            "host": {"type": "str"},
-            "server": {"type": "str", "required": True},
-            "ca": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
-        },
-    },
-    "objects": {"type": "list", "elements": "dict", "default": []},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "owner": {"type": "str", "default": ""},
-    "field_manager": {"type": "str", "default": "flatnet"},
-    "propagation": {
-        "type": "str",
-        "choices": ["background", "foreground", "orphan"],
-        "default": "background",
-    },
-    "wait_ready_seconds": {"type": "int", "default": 0},
-    "wait_gone_seconds": {"type": "int", "default": 0},
-    "wait_for_nodes": {
-        "type": "dict",
-        "options": {
-            "names": {"type": "list", "elements": "str", "required": True},
-            "seconds": {"type": "int", "default": 120},
-        },
-    },
-    "wait_for_pods": {
-        "type": "dict",
-        "options": {
-            "namespace": {"type": "str", "required": True},
-            "label_selector": {"type": "str", "required": True},
-            "count": {"type": "int"},
-            "seconds": {"type": "int", "default": 120},
-            "advice": {"type": "str", "default": ""},
-        },
-    },
-    "return_objects": {"type": "bool", "default": False},
-    "return_pods": {
-        "type": "dict",
-        "options": {
-            "namespace": {"type": "str", "required": True},
-            "label_selector": {"type": "str", "default": ""},
-        },
-    },
-}
-
-
-def main() -> None:
-    """Run as a module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    try:
-        result = run(module.params, check=module.check_mode, diff=module._diff)
-    except ObjectsError as error:
-        module.fail_json(msg=str(error))
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
-    module.exit_json(**result)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 from ansible.utils.display import Display
+
 from flatnet.check.facts import cluster_from
 from flatnet.check.findings import findings
 from flatnet.check.matrix import part

@@ -1,11 +1,5 @@
 #!/usr/bin/python
-"""Make one node's part of the network check, all checks at once; thin adapter over flatnet_probe."""
-
-from __future__ import annotations
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flatnet_probe.checks import run
-from ansible.module_utils.flatnet_probe.host import evidence_of
+"""What `ansible-doc` says of network_probe. Its action plugin calls flatnet.host.probe on the node."""
 
 DOCUMENTATION = """
 ---
@@ -13,47 +7,60 @@ module: network_probe
 short_description: Make one node's part of the network check
 description:
   - Makes every check at once, repeats those that go wrong until their deadline, and says what was observed.
-  - Failing checks do not fail the module; they bring evidence along (routes, addresses, masquerade rules).
+  - Failing checks do not fail the task; they bring evidence along (routes, addresses, masquerade rules).
   - Needs nothing but Python 3.9 on the host, and C(nsenter) and C(ip) for what is read inside a pod.
+  - What reaches the node from outside of the cluster is checked from the controller at the same time.
 options:
-  checks:
-    description:
-      - The checks; each has C(id), C(how), C(reads), C(expected) and C(family).
-      - C(how.method) is C(http) (host, port, path), C(dial) (the same through a probe pod at via, via_port),
-        C(dns) (server, name, type, transport), C(interface) (pod_uid, read address or mtu),
-        C(running_pods) (pod_uids of some that are known to run),
-        C(data) (observed already) or C(none) (reason why it cannot be made).
+  plan:
+    description: The network plan.
+    type: dict
+    required: true
+  pods:
+    description: The probes, as C(cluster_objects) returns pods.
     type: list
     elements: dict
     required: true
-  attempt_seconds:
-    description: How long one attempt may take.
-    type: float
-    default: 2
-  deadline_seconds:
-    description: How long a check is repeated while it goes wrong.
-    type: float
-    default: 5
-  total_seconds:
-    description: After this long, checks get one attempt each.
-    type: float
-    default: 60
-  threads:
-    description: How many checks are under way at once.
-    type: int
-    default: 64
+  services:
+    description: The services of the probes, as the API server stores them.
+    type: list
+    elements: dict
+    required: true
+  nodes:
+    description: Inventory names of the nodes to check; empty for all of the plan.
+    type: list
+    elements: str
+    default: []
+  node:
+    description: Inventory name of the node whose part it is.
+    type: str
+    required: true
+  settings:
+    description: What the check is to cover, see the role's inputs.
+    type: dict
+    default: {}
+  message:
+    description: What was said when not all probes became ready.
+    type: str
+    default: ""
+  limits:
+    description: How long to try.
+    type: dict
+    suboptions:
+      attempt_seconds: {description: How long one attempt may take., type: float, default: 2}
+      deadline_seconds: {description: How long a wrong check is repeated., type: float, default: 5}
+      total_seconds: {description: 'After this long, checks get one attempt each.', type: float, default: 60}
+      threads: {description: How many checks are under way at once., type: int, default: 64}
 author: [flatnet]
 """
 
 EXAMPLES = """
-- name: Check that a node sees the other node
+- name: Make every node's checks
   network_probe:
-    checks:
-      - id: node_to_node/ipv4/http/node-0->node-1
-        how: {method: http, host: 192.0.2.12, port: 18080, path: clientip}
-        reads: source
-        expected: [192.0.2.11]
-        family: ipv4
+    plan: "{{ network_plan }}"
+    pods: "{{ probes.pods }}"
+    services: "{{ probes.objects }}"
+    node: "{{ inventory_hostname }}"
+    settings: {image: registry.example/agnhost:1}
 """
 
 RETURN = """
@@ -66,26 +73,12 @@ evidence:
   description: Routes, addresses, masquerade rules, forwarding entries and settings of this host.
   returned: always
   type: dict
+started:
+  description: When the checks began, in seconds since 1970.
+  returned: always
+  type: float
+seconds:
+  description: How long they took.
+  returned: always
+  type: float
 """
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={
-            "checks": {"type": "list", "elements": "dict", "required": True},
-            "attempt_seconds": {"type": "float", "default": 2},
-            "deadline_seconds": {"type": "float", "default": 5},
-            "total_seconds": {"type": "float", "default": 60},
-            "threads": {"type": "int", "default": 64},
-        },
-        supports_check_mode=True,
-    )
-    results = run(**module.params)
-    wrong = {result["id"] for result in results if not result["ok"]}
-    failed = [check for check in module.params["checks"] if check["id"] in wrong]
-    module.exit_json(changed=False, results=results, evidence=evidence_of(failed) if failed else {})
-
-
-if __name__ == "__main__":
-    main()

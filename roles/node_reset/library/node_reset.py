@@ -1,12 +1,5 @@
 #!/usr/bin/python
-"""The host's half of reset: hands what the role lists to flatnet_node.reset."""
-
-from __future__ import annotations
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flatnet_node.host import Host, StateError
-from ansible.module_utils.flatnet_node.reset.request import Request
-from ansible.module_utils.flatnet_node.reset.run import reset
+"""What `ansible-doc` says of node_reset. Its action plugin does the work, on the host flatnet.host.reset."""
 
 DOCUMENTATION = r"""
 module: node_reset
@@ -74,29 +67,3 @@ msg:
   returned: always
   type: str
 """
-
-
-def main() -> None:
-    """Run as a module."""
-    module = AnsibleModule(
-        argument_spec={
-            "owners": {"type": "list", "elements": "str", "required": True},
-            "data": {"type": "dict", "default": {}},
-            "chains": {"type": "dict", "default": {}},
-            "interfaces": {"type": "list", "elements": "str", "default": []},
-            "programs_directory": {"type": "path", "default": "/usr/local/bin"},
-            "cni_programs_directory": {"type": "path", "default": "/opt/cni/bin"},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        outcome = reset(Host(), Request(**module.params), check=module.check_mode)
-    except StateError as error:
-        module.fail_json(msg=str(error))
-    if module._diff and outcome["changed"]:
-        outcome["diff"] = [{"prepared": outcome["msg"] + "\n"}]
-    module.exit_json(**outcome)
-
-
-if __name__ == "__main__":
-    main()

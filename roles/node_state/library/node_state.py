@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""What `ansible-doc` says of node_state. Its action plugin does the work, on the host flatnet_node."""
+"""What `ansible-doc` says of node_state. Its action plugin does the work, on the host flatnet.host.state."""
 
 DOCUMENTATION = r"""
 module: node_state

@@ -1,4 +1,4 @@
-"""The role as a playbook runs it, against a cluster that a module of the tests stands for."""
+"""The role as a playbook runs it, against a cluster that an action of the tests stands for."""
 
 import json
 import os
@@ -17,24 +17,23 @@ ROOT = Path(__file__).parents[3]
 # Stands for the API server: remembers what it was asked, and answers from a file.
 CLUSTER_OBJECTS = """
 import json, pathlib
-from ansible.module_utils.basic import AnsibleModule
+
+from ansible.plugins.action import ActionBase
 
 here = pathlib.Path({here!r})
-module = AnsibleModule({{
-    **dict.fromkeys(("credentials", "wait_for_pods", "return_pods"), {{"type": "dict"}}),
-    "owner": {{}},
-    "state": {{"default": "present"}},
-    "return_objects": {{"type": "bool"}},
-    "objects": {{"type": "list", "elements": "dict"}},
-}})
-with (here / "calls").open("a") as calls:
-    kinds = [item["kind"] for item in module.params["objects"]]
-    waits = bool(module.params["wait_for_pods"])
-    calls.write(json.dumps([module.params["state"], len(kinds), waits]) + chr(10))
-answer = json.loads((here / "cluster.json").read_text())
-if waits and answer["trouble"]:
-    module.fail_json(msg=answer["trouble"])
-module.exit_json(changed=True, pods=answer["pods"], objects=answer["objects"])
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        given = self._task.args
+        waits = bool(given.get("wait_for_pods"))
+        with (here / "calls").open("a") as calls:
+            calls.write(json.dumps([given.get("state", "present"), len(given["objects"]), waits]) + chr(10))
+        answer = json.loads((here / "cluster.json").read_text())
+        if waits and answer["trouble"]:
+            return dict(failed=True, msg=answer["trouble"])
+        return dict(changed=True, pods=answer["pods"], objects=answer["objects"])
 """
 
 
@@ -68,9 +67,9 @@ def _run(
     offered = services()
     for service in offered[2:]:
         service["spec"]["ports"][0]["nodePort"] = port
-    library = directory / "library"
-    library.mkdir()
-    (library / "cluster_objects.py").write_text(CLUSTER_OBJECTS.format(here=str(directory)))
+    actions = directory / "actions"
+    actions.mkdir()
+    (actions / "cluster_objects.py").write_text(CLUSTER_OBJECTS.format(here=str(directory)))
     (directory / "cluster.json").write_text(
         json.dumps({"pods": probes, "objects": offered, "trouble": trouble})
     )
@@ -105,7 +104,7 @@ def _run(
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_LIBRARY": f"{library}:{ROOT / 'roles/network_check/library'}",
+            "ANSIBLE_ACTION_PLUGINS": f"{actions}:{ROOT / 'roles/network_check/action_plugins'}",
             "ANSIBLE_LOCAL_TEMP": str(directory / "temporary"),
             "ANSIBLE_REMOTE_TEMP": str(directory / "temporary"),
             "COLUMNS": "200",

@@ -1,6 +1,5 @@
 """The program that runs on hosts, and the action that sends it there."""
 
-import ast
 import json
 import os
 import socket
@@ -15,12 +14,13 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from plugin_loader import load_plugin
 
+from flatnet.host.facts import serve
+from flatnet.remote import action as remote_action
+from flatnet.remote.program import answer_in, command, program
+
 ROLE = Path(__file__).parents[3] / "roles" / "host_preflight"
-PROGRAM = ROLE / "files" / "host_facts.py"
+MODULE = "flatnet.host.facts.serve"
 ACTION = ROLE / "action_plugins" / "host_facts.py"
-
-
-program = load_plugin(PROGRAM)
 
 
 def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
@@ -45,7 +45,7 @@ def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
         },
         {},
     ]
-    assert program.interfaces(links) == [
+    assert serve.interfaces(links) == [
         {
             "name": "eth0",
             "mtu": 1500,
@@ -58,17 +58,17 @@ def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
 
 
 def test_destinations_of_routes_are_always_networks() -> None:
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "protocol": "dhcp"},
         {"dst": "198.51.100.7", "dev": "eth0"},
         {"dst": "203.0.113.0/24", "protocol": "157", "nexthops": [{"gateway": "192.0.2.9", "dev": "eth1"}]},
     ]
-    assert program.routes(entries, 4) == [
+    assert serve.routes(entries, 4) == [
         {"destination": "0.0.0.0/0", "gateway": "192.0.2.1", "device": "eth0", "protocol": "dhcp"},
         {"destination": "198.51.100.7/32", "gateway": "", "device": "eth0", "protocol": "boot"},
         {"destination": "203.0.113.0/24", "gateway": "192.0.2.9", "device": "eth1", "protocol": "157"},
     ]
-    assert program.routes([{"dst": "default", "dev": "eth0"}, {"dst": "2001:db8::7", "dev": "eth0"}], 6) == [
+    assert serve.routes([{"dst": "default", "dev": "eth0"}, {"dst": "2001:db8::7", "dev": "eth0"}], 6) == [
         {"destination": "::/0", "gateway": "", "device": "eth0", "protocol": "boot"},
         {"destination": "2001:db8::7/128", "gateway": "", "device": "eth0", "protocol": "boot"},
     ]
@@ -85,17 +85,17 @@ def test_listening_sockets_are_read_and_connected_ones_left_out() -> None:
         "   1: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 701\n"
         "   2: 0B0200C0:0016 010200C0:C350 01 00000000:00000000 00:00000000 00000000     0        0 702\n"
     )
-    assert program.listening(table, 4) == [
+    assert serve.listening(table, 4) == [
         {"address": "192.0.2.11", "port": 22, "protocol": "tcp", "inode": "700"},
         {"address": "127.0.0.1", "port": 6443, "protocol": "tcp", "inode": "701"},
     ]
     rest = "00000000:00000000 00:00000000 00000000 0 0 703"
     table = f"{header}   0: B80D0120000000000000000001000000:0016 {'0' * 32}:0000 0A {rest}\n"
     six = {"address": "2001:db8::1", "port": 22, "inode": "703"}
-    assert program.listening(table, 6) == [six | {"protocol": "tcp"}]
-    assert program.listening(table, 6, "udp") == []
-    assert program.listening(table.replace(" 0A ", " 07 "), 6, "udp") == [six | {"protocol": "udp"}]
-    assert program.listening("", 4) == []
+    assert serve.listening(table, 6) == [six | {"protocol": "tcp"}]
+    assert serve.listening(table, 6, "udp") == []
+    assert serve.listening(table.replace(" 0A ", " 07 "), 6, "udp") == [six | {"protocol": "udp"}]
+    assert serve.listening("", 4) == []
 
 
 def test_a_default_route_that_forwarding_ends_is_one_that_the_kernel_was_advertised() -> None:
@@ -105,7 +105,7 @@ def test_a_default_route_that_forwarding_ends_is_one_that_the_kernel_was_adverti
     found = [route("eth3"), route("eth0"), route("eth1", protocol="static"), route("eth2", "2001:db8::/64")]
     accepting = dict.fromkeys(("eth0", "eth1", "eth2"), "1\n")
     # Of another program (0), or kept by the kernel (2).
-    assert program.advertised(
+    assert serve.advertised(
         [*found, route("eth4"), route("eth5")], {**accepting, "eth4": "0", "eth5": "2"}
     ) == ["eth0"]
 
@@ -113,7 +113,7 @@ def test_a_default_route_that_forwarding_ends_is_one_that_the_kernel_was_adverti
 def test_a_socket_is_told_with_the_process_that_has_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         inode = str(os.fstat(server.fileno()).st_ino)
-        found = program.with_processes([{"port": 1, "inode": inode}, {"port": 2, "inode": "0"}])
+        found = serve.with_processes([{"port": 1, "inode": inode}, {"port": 2, "inode": "0"}])
     name = Path("/proc/self/comm").read_text().strip()
     assert found == [{"port": 1, "process": name}, {"port": 2, "process": ""}]
 
@@ -121,8 +121,8 @@ def test_a_socket_is_told_with_the_process_that_has_it() -> None:
 def test_dns_servers_are_those_that_a_resolver_would_ask() -> None:
     stub = "# nameserver 192.0.2.1\nnameserver 127.0.0.53\noptions edns0\nnameserver\nnameserver none\n"
     asked = "nameserver 192.0.2.53\nnameserver\tfe80::1%eth0\nnameserver 192.0.2.53\nsearch example.com\n"
-    assert program.nameservers(stub, asked) == ["127.0.0.53", "192.0.2.53", "fe80::1%eth0"]
-    assert program.nameservers("", "") == []
+    assert serve.nameservers(stub, asked) == ["127.0.0.53", "192.0.2.53", "fe80::1%eth0"]
+    assert serve.nameservers("", "") == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_resolvers_of_pods_are_those_that_a_pod_can_ask(first: str, second: 
     def text(servers: str) -> str:
         return "".join(f"nameserver {server}\n" for server in servers.split())
 
-    assert program.resolv_conf({"first": text(first), "second": text(second)}) == found
+    assert serve.resolv_conf({"first": text(first), "second": text(second)}) == found
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_resolvers_of_pods_are_those_that_a_pod_can_ask(first: str, second: 
     [("\n", []), ("", []), ("8080,30000-32767\n", [[8080, 8080], [30000, 32767]])],
 )
 def test_reserved_ports_are_ranges(text: str, expected: list[list[int]]) -> None:
-    assert program.port_ranges(text) == expected
+    assert serve.port_ranges(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -160,18 +160,18 @@ def test_reserved_ports_are_ranges(text: str, expected: list[list[int]]) -> None
     ],
 )
 def test_the_operating_system_is_known_by_its_identifier(text: str, expected: dict[str, str]) -> None:
-    assert program.operating_system(text) == expected
+    assert serve.operating_system(text) == expected
 
 
 def test_memory_is_counted_in_bytes() -> None:
-    assert program.memory_bytes("MemTotal:        8154776 kB\nMemFree: 1 kB\n") == 8350490624
-    assert program.memory_bytes("") == 0
+    assert serve.memory_bytes("MemTotal:        8154776 kB\nMemFree: 1 kB\n") == 8350490624
+    assert serve.memory_bytes("") == 0
 
 
 def test_a_feature_is_looked_for_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {
         "/proc/modules": "vxlan 1 0\n",
-        f"/lib/modules/{program.os.uname().release}/modules.builtin": "kernel/net/8021q/8021q.ko\n",
+        f"/lib/modules/{os.uname().release}/modules.builtin": "kernel/net/8021q/8021q.ko\n",
         "/proc/filesystems": "nodev\toverlay\n",
     }
     asked = []
@@ -180,29 +180,31 @@ def test_a_feature_is_looked_for_before_it_is_tried(monkeypatch: pytest.MonkeyPa
         asked.append(arguments)
         return "sctp\n" if "modprobe" in arguments[-1] else "veth\n"
 
-    monkeypatch.setattr(program, "read", lambda path: texts.get(path, ""))
-    monkeypatch.setattr(program, "run", run)
-    monkeypatch.setattr(program.os.path, "exists", lambda path: path == "/proc/sys/net/bridge")
+    monkeypatch.setattr(serve, "read", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(serve, "run", run)
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/proc/sys/net/bridge")
     names = ["vxlan", "vlan", "overlay", "br_netfilter", "sctp", "veth", "wireguard"]
     expected = {name: name != "wireguard" for name in names}
-    assert program.kernel_features(names) == expected
+    assert serve.kernel_features(names) == expected
     assert [arguments[0] for arguments in asked] == ["sh", "unshare"]
     assert "modprobe -n -q sctp && echo sctp\n" in asked[0][-1]
     assert "vxlan" not in asked[0][-1]
     asked.clear()
-    assert program.kernel_features([]) == {}
+    assert serve.kernel_features([]) == {}
     assert asked == []
 
 
-def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
-    request = json.dumps(
-        {"kernel_features": [], "commands": ["sh", "no-such-command"], "files": [__file__, "/no/such/file"]}
-    )
+def test_this_machine_is_known_by_the_real_program() -> None:
+    request = {
+        "kernel_features": [],
+        "commands": ["sh", "no-such-command"],
+        "files": [__file__, "/no/such/file"],
+    }
     printed = subprocess.run(
-        [sys.executable, "-", request], input=PROGRAM.read_bytes(), capture_output=True, check=True
+        [sys.executable, "-I", "-"], input=program(MODULE, request), capture_output=True, check=True
     ).stdout.decode()
-    assert printed.startswith("flatnet-facts {")
-    found = json.loads(printed.removeprefix("flatnet-facts "))
+    found = answer_in(printed)
+    assert found
     assert (found["commands"]["no-such-command"], found["kernel_features"]) == (None, {})
     assert found["commands"]["sh"].endswith("/sh")
     assert found["files"] == {__file__: Path(__file__).read_text()}
@@ -211,27 +213,12 @@ def test_the_program_prints_one_line_of_facts_on_this_machine() -> None:
     assert found["ip_local_port_range"] == [int(port) for port in ports]
 
 
-def test_the_program_is_python_3_9_and_needs_only_the_standard_library() -> None:
-    module = ast.parse(PROGRAM.read_text(), feature_version=(3, 9))
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(module)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert imported <= sys.stdlib_module_names
-
-
 class Connection:
     """An SSH connection as far as the action asks it."""
 
     options: ClassVar = {"host": "192.0.2.11", "port": None, "remote_user": "admin", "ssh_args": "-C"}
     _shell = SimpleNamespace(tmpdir=None)
+    has_pipelining = True
 
     def has_option(self, name: str) -> bool:
         return name in self.options
@@ -243,17 +230,26 @@ class Connection:
 def run_action(answer: dict[str, Any] | Exception, **arguments: object) -> tuple[dict[str, Any], list[Any]]:
     calls: list[Any] = []
 
-    def execute(_self: object, command: str, in_data: bytes) -> dict[str, Any]:
-        calls.append((command, in_data))
+    def note(module: str, request: dict[str, Any], root_needed: bool) -> bytes:
+        assert (module, root_needed) == (MODULE, False)
+        calls.append(request)
+        return program(module, request)
+
+    def execute(_self: object, given: str, in_data: bytes) -> dict[str, Any]:
+        assert (given, in_data) == (command("/usr/bin/python3"), program(MODULE, calls[-1]))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     plugin = type("Action", (load_plugin(ACTION).ActionModule,), {"_low_level_execute_command": execute})
-    task = SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="host_facts", diff=False)
+    task = SimpleNamespace(
+        args=arguments, check_mode=False, async_val=0, action="host_facts", diff=False, delegate_to=None
+    )
     action = plugin(task, Connection(), SimpleNamespace(), None, None, None)
     variables = {"inventory_hostname": "node-1", "ansible_python_interpreter": "/usr/bin/python3"}
-    return action.run(task_vars=variables), calls
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote_action, "program", note)
+        return action.run(task_vars=variables), calls
 
 
 FACTS = {
@@ -267,40 +263,29 @@ NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": "", "advertised_def
 
 
 def test_one_call_brings_the_facts() -> None:
-    printed = f"flatnet-facts {json.dumps({**FACTS, 'commands': {'ip': '/usr/sbin/ip'}})}\n"
+    printed = f"flatnet-answer {json.dumps({**FACTS, 'commands': {'ip': '/usr/sbin/ip'}})}\n"
     result, calls = run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=["ip"])
     assert result["ansible_facts"]["flatnet_facts"]["uid"] == 0
     assert result["changed"] is False
-    [(command, sent)] = calls
-    assert command == (
-        "command -v /usr/bin/python3 >/dev/null 2>&1 || exit 93; "
-        """exec /usr/bin/python3 - '{"commands": ["ip"], "files": [], "kernel_features": []}'"""
-    )
-    compile(sent, "sent", "exec")
+    assert calls == [{"commands": ["ip"], "files": [], "kernel_features": []}]
 
 
 def test_a_host_that_trusts_lost_keys_is_refused_and_the_files_are_no_facts(tmp_path: Path) -> None:
     pki_cases.run(tmp_path / "old")
     known = {**FACTS, "commands": {}, "files": {"/etc/ca.crt": (tmp_path / "old" / "ca.crt").read_text()}}
-    answer = {"rc": 0, "stdout": f"flatnet-facts {json.dumps(known)}\n", "stderr": ""}
+    answer = {"rc": 0, "stdout": f"flatnet-answer {json.dumps(known)}\n", "stderr": ""}
     own = [{"path": "/etc/ca.crt", "source": str(tmp_path / "old" / "ca.crt")}]
-    result, [(command, _)] = run_action(answer, trusted=own)
-    assert '"files": ["/etc/ca.crt"]' in command
+    result, [request] = run_action(answer, trusted=own)
+    assert request["files"] == ["/etc/ca.crt"]
     assert "files" not in result["ansible_facts"]["flatnet_facts"]
     lost = [{"path": "/etc/ca.crt", "source": str(tmp_path / "new" / "ca.crt")}]
     with pytest.raises(AnsibleActionFail, match=r"node-1 .* is part of a cluster already: .*/etc/ca\.crt"):
         run_action(answer, trusted=lost)
 
 
-def test_what_is_sent_begins_with_what_an_old_python_understands() -> None:
-    printed = f"flatnet-facts {json.dumps({**FACTS, 'commands': {}})}\n"
-    _, [(_, sent)] = run_action({"rc": 0, "stdout": printed, "stderr": ""})
-    old = sent.replace(b"sys.version_info < (3, 9)", b"sys.version_info < (99,)")
-    told = subprocess.run([sys.executable, "-"], input=old, capture_output=True, check=True).stdout.decode()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert told == f'flatnet-facts {{"python": "{version}"}}\n'
+def test_an_old_python_is_refused() -> None:
     with pytest.raises(AnsibleActionFail, match=r"at least 3\.9 is needed"):
-        run_action({"rc": 0, "stdout": 'flatnet-facts {"python": "3.6"}\n', "stderr": ""})
+        run_action({"rc": 0, "stdout": 'flatnet-answer {"python": "3.6"}\n', "stderr": ""})
 
 
 def test_an_unreachable_host_is_a_failure_with_one_message_and_no_cause_behind_it() -> None:
@@ -316,7 +301,7 @@ def test_an_unreachable_host_is_a_failure_with_one_message_and_no_cause_behind_i
 
 def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
     known = {**FACTS, "uid": 1000, "commands": {"nft": None}, **NO_NODE}
-    printed = f"flatnet-facts {json.dumps(known)}\n"
+    printed = f"flatnet-answer {json.dumps(known)}\n"
     with pytest.raises(AnsibleActionFail) as caught:
         run_action(
             {"rc": 0, "stdout": printed, "stderr": ""},

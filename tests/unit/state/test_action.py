@@ -3,15 +3,16 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from flatnet_node.wanted import from_wire
 from node_state_host import FakeHost, converge, unit_text
 from plugin_loader import load_plugin
 
+from flatnet.host.state.wanted import from_wire
+from flatnet.remote import action, program
 from flatnet.state.digest import file_digest
 
 PLUGIN = Path(__file__).parents[3] / "roles" / "node_state" / "action_plugins" / "node_state.py"
@@ -29,9 +30,11 @@ class Connection:
         self.transport = "rope"
         self.has_pipelining = True
 
+    def has_option(self, name: str) -> bool:
+        return name in ("host", "remote_user")
+
     def get_option(self, name: str) -> str:
-        assert name == "remote_user"
-        return "admin"
+        return {"host": "192.0.2.11", "remote_user": "admin"}[name]
 
     def put_file(self, source: str, target: str) -> None:
         if self.broken:
@@ -49,8 +52,7 @@ class Rig:
         self.sent: list[bytes] = []
         self.requests: list[dict[str, Any]] = []
         self.module = load_plugin(PLUGIN)
-        self.program = self.module.program
-        monkeypatch.setattr(self.module, "program", self.note)
+        monkeypatch.setattr(action, "program", self.note)
         run = root.with_name("run")
         run.mkdir()
         monkeypatch.setattr(self.module.constants, "DEFAULT_LOCAL_TMP", str(run))
@@ -64,20 +66,24 @@ class Rig:
             async_val=0,
             diff=False,
             action="node_state",
+            delegate_to=self.delegate_to,
         )
-        action: ActionBase = self.plugin(task, self.connection, SimpleNamespace(), None, None, None)
-        result: dict[str, Any] = action.run(task_vars={"ansible_python_interpreter": "/usr/bin/python3.9"})
+        plugin: ActionBase = self.plugin(task, self.connection, SimpleNamespace(), None, None, None)
+        result: dict[str, Any] = plugin.run(task_vars=self.variables)
         return result
 
-    ran: dict[str, Any] | None = None
+    ran: dict[str, Any] | Exception | None = None
 
-    def note(self, script: Path, package: Path, module: str, request: dict[str, Any]) -> bytes:
+    def note(self, module: str, request: dict[str, Any], root_needed: bool) -> bytes:
+        assert (module, root_needed) == ("flatnet.host.state.serve", True)
         self.requests.append(request)
-        self.sent.append(self.program(script, package, module, request))
+        self.sent.append(program.program(module, request, root_needed))
         return self.sent[-1]
 
     def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
-        assert (command, in_data) == ("exec /usr/bin/python3.9 -I -", self.sent[-1])
+        assert (command, in_data) == (program.command("/usr/bin/python3.9"), self.sent[-1])
+        if isinstance(self.ran, Exception):
+            raise self.ran
         if self.ran is not None:
             return self.ran
         request = self.requests[-1]
@@ -87,6 +93,11 @@ class Rig:
         return {"rc": 0, "stdout": f"Welcome!\nflatnet-answer {json.dumps(outcome)}\n", "stderr": ""}
 
     in_check_mode = False
+    delegate_to = None
+    variables: ClassVar = {
+        "inventory_hostname": "node-1",
+        "ansible_python_interpreter": "/usr/bin/python3.9",
+    }
 
 
 @pytest.fixture
@@ -95,8 +106,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return Rig(tmp_path / "host", monkeypatch)
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
+@pytest.fixture(name="program")
+def large_file(tmp_path: Path) -> Path:
     path = tmp_path / "program"
     path.write_bytes(b"program" * 1000)
     return path
@@ -209,7 +220,7 @@ def test_a_module_that_was_killed_is_explained_with_what_to_do(rig: Rig) -> None
     with pytest.raises(AnsibleActionFail) as caught:
         rig.run()
     assert caught.value.message == (
-        "the module ended on the host without an answer (status 137): Killed. "
+        "host node-1 (192.0.2.11, port 22) ended the program without an answer (status 137): Killed. "
         "What it was doing is recorded there: apply again, and that is completed"
     )
 
@@ -219,3 +230,41 @@ def test_a_connection_that_cannot_hand_over_a_program_is_refused(rig: Rig) -> No
     with pytest.raises(AnsibleActionFail) as caught:
         rig.run()
     assert caught.value.message == "the connection rope cannot hand a program to Python on the host; use ssh"
+
+
+def test_a_host_that_cannot_be_reached_is_unreachable_and_says_what_to_do(rig: Rig) -> None:
+    rig.ran = AnsibleConnectionFailure("Failed to connect to the host via ssh: No route to host")
+    with pytest.raises(AnsibleConnectionFailure) as caught:
+        rig.run()
+    assert caught.value.message == (
+        "host node-1 (192.0.2.11, port 22) cannot be reached: No route to host. "
+        "Check that it is up and that sshd listens there, or correct ansible_host or ansible_port"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stdout", "status", "expected"),
+    [
+        ('flatnet-answer {"uid": 1000}\n', 0, "is used as admin, who is not root; set ansible_become: true"),
+        ('flatnet-answer {"python": "3.6"}\n', 0, "has Python 3.6; at least 3.9 is needed"),
+        ("", 93, "has no Python at /usr/bin/python3.9; install it there"),
+    ],
+)
+def test_what_a_host_lacks_is_said_by_every_call(rig: Rig, stdout: str, status: int, expected: str) -> None:
+    rig.ran = {"rc": status, "stdout": stdout, "stderr": ""}
+    with pytest.raises(AnsibleActionFail) as caught:
+        rig.run()
+    assert caught.value.message.startswith(f"host node-1 (192.0.2.11, port 22) {expected}")
+
+
+def test_a_delegated_call_uses_the_python_of_the_host_that_it_goes_to(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"control-1": {"ansible_python_interpreter": "/usr/bin/python3.9"}}
+    variables = {**rig.variables, "ansible_python_interpreter": "/other", "ansible_delegated_vars": other}
+    monkeypatch.setattr(rig, "delegate_to", "control-1")
+    monkeypatch.setattr(rig, "variables", variables)
+    assert rig.run()["changed"] is False
+    rig.ran = {"rc": 93, "stdout": "", "stderr": ""}
+    with pytest.raises(AnsibleActionFail, match=r"^host control-1 .* has no Python at /usr/bin/python3\.9;"):
+        rig.run()

@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from flatnet.errors import FlatnetError
-from flatnet.state.preflight import Answer, Node, problems, read_answer
-from flatnet.state.unreachable import Target, explain, known_hosts_file
+from flatnet.remote.failures import Called, Ran, read_answer
+from flatnet.remote.unreachable import Target, explain, known_hosts_file
+from flatnet.state.preflight import Node, problems
 
 TARGET = Target("node-1", "192.0.2.11", 22, "admin")
 HOST = "host node-1 (192.0.2.11, port 22)"
@@ -108,32 +109,36 @@ def facts(**changed: object) -> dict[str, Any]:
 
 
 def test_facts_are_found_behind_what_a_login_shell_prints() -> None:
-    answer = Answer(0, 'Welcome\nflatnet-facts {"uid": 0}\n', "")
-    assert read_answer(HOST, "/usr/bin/python3", "admin", answer) == {"uid": 0}
+    answer = Ran(0, 'Welcome\nflatnet-answer {"uid": 0, "swap": false}\n', "")
+    assert read_answer(Called(HOST, "/usr/bin/python3", "admin"), answer) == {"uid": 0, "swap": False}
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
         (
-            Answer(93, "", ""),
+            Ran(93, "", ""),
             f"{HOST} has no Python at /usr/bin/python3; install it there (Debian: apt-get install python3, "
             "Red Hat: dnf install python3), or set ansible_python_interpreter",
         ),
         (
-            Answer(1, "", "sudo: a password is required\n"),
+            Ran(0, 'flatnet-answer {"python": "3.6"}\n', ""),
+            f"{HOST} has Python 3.6; at least 3.9 is needed: install a newer python3",
+        ),
+        (
+            Ran(1, "", "sudo: a password is required\n"),
             f"{HOST} does not let admin become root: sudo: a password is required; allow sudo without a "
             "password, give --ask-become-pass, or log in as root",
         ),
         (
-            Answer(1, "", "Traceback\n  boom\n"),
-            f"{HOST} answered nothing that can be read (status 1): Traceback boom",
+            Ran(1, "", "Traceback\n  boom\n"),
+            f"{HOST} ended the program without an answer (status 1): Traceback boom",
         ),
     ],
 )
-def test_an_answer_without_facts_is_explained(answer: Answer, message: str) -> None:
+def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None:
     with pytest.raises(FlatnetError) as caught:
-        read_answer(HOST, "/usr/bin/python3", "admin", answer)
+        read_answer(Called(HOST, "/usr/bin/python3", "admin"), answer)
     assert str(caught.value) == message
 
 
@@ -141,11 +146,6 @@ def test_an_answer_without_facts_is_explained(answer: Answer, message: str) -> N
     ("known", "commands", "expected"),
     [
         (facts(), ["ip"], []),
-        (
-            {"python": "3.6"},
-            ["ip"],
-            [f"{HOST} has Python 3.6; at least 3.9 is needed: install a newer python3"],
-        ),
         (
             facts(uid=1000, systemd=False, init="runit"),
             [],

@@ -1,6 +1,4 @@
-import ast
 import base64
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ from flatnet.state.desired import parse
 from flatnet.state.digest import file_digest
 from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.wire import INLINE_SIZE, to_wire
-
-ROLE = Path(__file__).parents[3] / "roles" / "node_state"
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +145,7 @@ def test_a_large_file_is_not_read_again_while_it_is_the_same(
     state = {"programs": [{"path": "/opt/p", "source": str(program)}]}
     apply(host, **state)
     with monkeypatch.context() as patch:
-        patch.setattr("flatnet_node.digests.digest_of", None)
+        patch.setattr("flatnet.host.state.digests.digest_of", None)
         assert apply(host, **state)["changes"] == []
     altered = host.root / "opt/p"
     with altered.open("r+b") as file:
@@ -171,22 +167,3 @@ def test_what_is_wrong_with_a_blob_is_said_in_one_sentence(tmp_path: Path) -> No
         "fetch the right file, or correct the sha256"
     )
     explain_refusal([], {})
-
-
-HOST_CODE = sorted(
-    path
-    for part in ("module_utils/flatnet_node/**", "files", "library")
-    for path in ROLE.glob(f"{part}/*.py")
-)
-
-
-@pytest.mark.parametrize("path", HOST_CODE, ids=lambda path: path.name)
-def test_what_runs_on_hosts_is_python_3_9_and_needs_only_the_standard_library(path: Path) -> None:
-    module = ast.parse(path.read_text(), feature_version=(3, 9))
-    imported = set()
-    for node in ast.walk(module):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            imported.add(node.module.split(".")[0])
-    assert imported <= sys.stdlib_module_names

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from cluster_objects_server import FakeApi, Json, status
-from flatnet_objects.errors import ObjectsError
-from flatnet_objects.run import run
+
+from flatnet.host.objects.errors import ObjectsError
+from flatnet.host.objects.run import run
 
 CONFIG = "/api/v1/namespaces/shop/configmaps/settings"
 CONFIG_MAP: Json = {

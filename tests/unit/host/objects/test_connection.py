@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from cluster_objects_server import Answer, FakeApi, status
-from flatnet_objects.client import Client
-from flatnet_objects.errors import ApiError, ObjectsError
-from flatnet_objects.wait import wait_until_ready
+
+from flatnet.host.objects.client import Client
+from flatnet.host.objects.errors import ApiError, ObjectsError
+from flatnet.host.objects.wait import wait_until_ready
 
 
 def test_an_idle_connection_that_the_server_closed_is_opened_again(api: FakeApi) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from cluster_objects_server import FakeApi, Json, pod
-from flatnet_objects.errors import ObjectsError
-from flatnet_objects.run import run
+
+from flatnet.host.objects.errors import ObjectsError
+from flatnet.host.objects.run import run
 
 PODS = "/api/v1/namespaces/shop/pods"
 WEB = {"namespace": "shop", "label_selector": "app=web", "count": 2, "seconds": 10}

@@ -7,11 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from check_example import load_probe
 
 from flatnet.check.model import Json
-
-checks = load_probe("checks")
+from flatnet.host.probe import checks, host
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -202,6 +200,6 @@ def test_data_is_judged_without_traffic() -> None:
 def test_an_expected_device_stands_for_its_address(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     address = {"family": "inet", "local": "10.200.0.10", "scope": "global"}
     links = [{"ifname": "eth0", "addr_info": [address]}]
-    monkeypatch.setattr(load_probe("host"), "run_program", lambda *_: json.dumps(links))
+    monkeypatch.setattr(host, "run_program", lambda *_: json.dumps(links))
     result = _make(_http(port, "clientip"), ["device:eth0"], seconds=0)
     assert (result["ok"], result["expected"], result["observed"]) == (False, ["10.200.0.10"], "127.0.0.1")

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from check_example import load_probe
 
 from flatnet.check.model import Json
-
-checks = load_probe("checks")
-dns_module = load_probe("dns")
+from flatnet.host.probe import checks
+from flatnet.host.probe import dns as dns_module
 
 
 def _make(how: Json, expected: list[str], reads: str) -> Json:

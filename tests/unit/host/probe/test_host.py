@@ -1,15 +1,10 @@
-import ast
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from check_example import MODULE, PROBE, load_probe
 
 from flatnet.check.model import Json
-
-checks = load_probe("checks")
-host = load_probe("host")
+from flatnet.host.probe import checks, host
 
 
 def _make(how: Json, expected: list[str], reads: str) -> Json:
@@ -100,14 +95,3 @@ def test_evidence_holds_what_explains_a_failure_and_survives_missing_programs(
 def test_a_missing_program_gives_no_evidence_instead_of_an_error() -> None:
     assert host.run_program("a-program-that-does-not-exist") == ""
     assert host.run_program("false") == ""
-
-
-@pytest.mark.parametrize("path", [MODULE, *sorted(PROBE.glob("*.py"))], ids=lambda path: path.name)
-def test_what_runs_on_nodes_needs_no_more_than_python_3_9(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {
-        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level
-    }
-    roots = {name.split(".")[0] for name in imported}
-    assert roots <= set(sys.stdlib_module_names) | {"ansible"}

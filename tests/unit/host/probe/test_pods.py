@@ -3,12 +3,9 @@ import struct
 from pathlib import Path
 
 import pytest
-from check_example import load_probe
 
 from flatnet.check.model import Json
-
-checks = load_probe("checks")
-pods = load_probe("pods")
+from flatnet.host.probe import checks, pods
 
 WEB, DNS = "10.200.1.7", "10.200.1.2"
 LINKS = [

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from flatnet_node.reset.run import reset
 from node_reset_host import (
     NO_MOUNTS,
     OURS,
@@ -15,6 +14,8 @@ from node_reset_host import (
     reset_with_a_kill,
 )
 from node_state_host import Json, Killed, StateError, tree
+
+from flatnet.host.reset.run import reset
 
 RECORD = "var/lib/flatnet/state/container_runtime.json"
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from flatnet_node.reset.run import reset
 from node_reset_host import (
     OURS,
     RUNTIME_REQUEST,
@@ -14,6 +13,8 @@ from node_reset_host import (
     reset_with_a_kill,
 )
 from node_state_host import Json, Killed, Ran, StateError, tree
+
+from flatnet.host.reset.run import reset
 
 CONTENT = "var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 TASKS = "run/containerd/io.containerd.runtime.v2.task"

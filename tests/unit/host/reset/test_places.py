@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from flatnet_node.reset.run import reset
 from node_reset_host import NO_MOUNTS, REQUEST, ClusterHost
 from node_state_host import StateError, apply, tree, unit_text
+
+from flatnet.host.reset.run import reset
 
 DATA = REQUEST._replace(data={"kube_node": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*"]})
 VOLUME = "data/kubelet/pods/p1/token"

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flatnet_node.reset.run import reset
 from node_reset_host import PORTS, REMOVED, REQUEST, SAVED, TASKS, ClusterHost, note_pod, reset_with_a_kill
 from node_state_host import StateError, apply, tree, unit_text
+
+from flatnet.host.reset.run import reset
 
 
 @pytest.fixture(name="host")

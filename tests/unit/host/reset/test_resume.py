@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from flatnet_node.reset.run import reset
 from node_reset_host import NAMESPACE, RECORD, REQUEST, ClusterHost, note_pod, reset_with_a_kill
 from node_state_host import Ran, StateError, apply, unit_text
+
+from flatnet.host.reset.run import reset
 
 
 class PluginHost(ClusterHost):

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from flatnet_node.reset.run import reset
 from node_reset_host import REQUEST, ClusterHost
 from node_state_host import Ran, StateError, apply, unit_text
+
+from flatnet.host.reset.run import reset
 
 ROLE_VARS = Path(__file__).parents[4] / "roles/node_reset/vars/main.yml"
 PROXY_REQUEST = REQUEST._replace(chains=yaml.safe_load(ROLE_VARS.read_text())["__node_reset_chains"], data={})

@@ -2,8 +2,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flatnet_node.digests import digest_of
 from node_state_host import FakeHost, StateError, apply, tree
+
+from flatnet.host.state.digests import digest_of
 
 ROUTES = [
     {"destination": "198.51.100.0/24", "gateway": "192.0.2.12"},

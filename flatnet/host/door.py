@@ -1,12 +1,13 @@
-"""Runs on a host, from standard input: calls a function of modules whose sources come along.
+"""Begins each call on a host: imports the modules that came along, and calls one of them.
 
-The controller puts a call of `main` behind this. Needs Python 3.9 and nothing else.
+The controller puts a call of `main` behind this.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import zlib
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from importlib import import_module
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
+from typing import Any
 
 MARKER = "flatnet-answer "
 
@@ -47,12 +49,20 @@ class Sources(MetaPathFinder, InspectLoader):
         return self.source_to_code(self._texts[fullname], fullname)
 
 
-def main(packed: str) -> None:
-    """Print, after MARKER, what `answer` of a module returns, as one line of JSON.
+def unpacked(packed: str) -> dict[str, Any]:
+    """Return what base64 of deflated JSON holds."""
+    content: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return content
 
-    packed: base64 of deflated JSON: {"sources": {module: text}, "module": its name, "request": for `answer`}.
+
+def main(sources: str, module: str, request: str, root_needed: bool) -> None:
+    """Print, after MARKER, what `answer` of a module returns for the request, as one line of JSON.
+
+    sources and request: packed; the first holds the texts of modules by name.
     """
-    given = json.loads(zlib.decompress(base64.b64decode(packed)))
-    sys.meta_path.insert(0, Sources(given["sources"]))
-    answer = import_module(given["module"]).answer(given["request"])
+    if root_needed and os.geteuid() != 0:
+        answer = {"uid": os.geteuid()}
+    else:
+        sys.meta_path.insert(0, Sources(unpacked(sources)))
+        answer = import_module(module).answer(unpacked(request))
     sys.stdout.write(f"{MARKER}{json.dumps(answer)}\n")

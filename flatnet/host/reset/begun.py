@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from ..host import Host, StateError
-from ..record import HOME
+from ..state.host import Host, StateError
+from ..state.record import HOME
 from .shadowed import Shadowed
 
 BEGUN = f"{HOME}/reset.json"

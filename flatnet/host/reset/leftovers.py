@@ -6,7 +6,7 @@ import os
 import stat
 from fnmatch import fnmatchcase
 
-from ..host import Host
+from ..state.host import Host
 from .request import Change, Outcome
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..apply import converge
-from ..host import Host, StateError
-from ..paths import STAGING
-from ..record import HOME, RECORDS
-from ..wanted import Wanted
+from ..state.apply import converge
+from ..state.host import Host, StateError
+from ..state.paths import STAGING
+from ..state.record import HOME, RECORDS
+from ..state.wanted import Wanted
 from .begun import Begun, forget_begun, load_begun, save_begun
 from .containers import end_shims, remove_containers
 from .firewall import remove_chains, remove_tables, remove_virtual_servers

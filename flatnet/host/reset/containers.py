@@ -7,7 +7,7 @@ import binascii
 import json
 from typing import Any
 
-from ..host import Host, Ran
+from ..state.host import Host, Ran
 from .request import Change, Outcome, Request
 
 # Where libcni keeps what it needs for DEL (containernetworking/cni, libcni/api.go), and our network's name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..host import Host
+from ..state.host import Host
 from .request import Request
 
 RUNTIME = "container_runtime"

@@ -1,8 +1,6 @@
-"""Runs on a host, from standard input: prints what the host is like, after MARKER, as one line of JSON.
+"""Tells what a host is like.
 
-The one argument is JSON: {"kernel_features": [names], "commands": [names], "files": [paths]}. Nothing on the
-host is changed, but that the kernel may load a module to answer whether it has one. Needs Python 3.9 and
-`ip`.
+Nothing is changed there, but that the kernel may load a module to answer whether it has one. Needs `ip`.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import sys
 import time
 from typing import Any
 
-MARKER = "flatnet-facts "
 IPV4 = "/proc/sys/net/ipv4"
 IPV6 = "/proc/sys/net/ipv6/conf"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -296,8 +293,11 @@ def free_bytes(path: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def gather(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts."""
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts.
+
+    request: kernel_features, commands (names), files (paths of which the text is wanted).
+    """
     names = request["kernel_features"]
     version = run(["runc", "--version"]).split("\n", 1)[0].split()
     # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
@@ -350,7 +350,3 @@ def gather(request: dict[str, Any]) -> dict[str, Any]:
         "commands": paths,
         "files": {path: text for path in request["files"] if (text := read(path))},
     }
-
-
-if __name__ == "__main__":
-    print(MARKER + json.dumps(gather(json.loads(sys.argv[1]))))

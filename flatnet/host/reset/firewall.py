@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ..host import Host
+from ..state.host import Host
 from .request import Change, Outcome, Request
 
 # The portmap plugin's (containernetworking/plugins, plugins/meta/portmap): a chain for each pod, and three

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..host import Host, StateError
-from ..record import load
-from ..units import show
+from ..state.host import Host, StateError
+from ..state.record import load
+from ..state.units import show
 from .request import Change, Outcome
 
 # Where systemd looks for a unit after /etc (systemd.unit(5)).

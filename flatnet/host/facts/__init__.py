@@ -1,0 +1,1 @@
+"""What a host is like, for the preflight and the plan."""
