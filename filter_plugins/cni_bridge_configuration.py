@@ -1,8 +1,19 @@
 """The filter cni_bridge_configuration: the CNI configuration of a bridge network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from ansible.errors import AnsibleFilterError
 
 from flatnet.cni import bridge_configuration
+from flatnet.errors import FlatnetError
+
+
+def cni_bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str:
+    """Return the configuration as text; AnsibleFilterError carries the message of a FlatnetError."""
+    try:
+        return bridge_configuration(pod_cidrs, bridge, mtu)
+    except FlatnetError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:
@@ -10,4 +21,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., str]]:
         """Return the filters by name."""
-        return {"cni_bridge_configuration": bridge_configuration}
+        return {"cni_bridge_configuration": cni_bridge_configuration}

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from netaddr import IPNetwork
 
+from flatnet.errors import FlatnetError
+
 _DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -14,7 +16,12 @@ def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str
     `pod_cidrs` are the node's own pod networks in family order, `mtu` is in bytes. The first address of
     each network becomes the bridge's, and so the pods' gateway. The bridge plugin adds no NAT
     (`ipMasq` off: translation has one owner), and hairpin mode lets a pod reach itself through a service.
+    Raises FlatnetError without a network: host-local would have no address to give.
     """
+    if not pod_cidrs:
+        raise FlatnetError(
+            f"the node has no pod network for its bridge {bridge}; plan one, or take it out of kube_node"
+        )
     networks = [IPNetwork(cidr) for cidr in pod_cidrs]
     bridge_plugin = {
         "type": "bridge",

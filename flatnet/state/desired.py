@@ -114,7 +114,9 @@ def parse(arguments: Mapping[str, Any]) -> Desired:
     desired.nftables = [
         parse_table(entry) for entry in _entries(top, "nftables", ("family", "table", "content"), "table")
     ]
-    for entry in _entries(top, "units", ("name", "content", "enabled", "state", "restart_on"), "name"):
+    for entry in _entries(
+        top, "units", ("name", "content", "enabled", "state", "restart_on", "restart_reasons"), "name"
+    ):
         unit, file = _unit(entry)
         desired.units.append(unit)
         desired.files += [file] if file else []
@@ -209,6 +211,12 @@ def _sysctls(top: Entry) -> Iterator[tuple[str, str]]:
         yield str(key), " ".join(str(value).split())
 
 
+def _reason(entry: Entry, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise entry.error(f"restart_reasons: {value!r} is no reason; say what is wrong in a few words")
+    return value
+
+
 def _unit(entry: Entry) -> tuple[dict[str, Any], File | None]:
     name = entry.word("name", _UNIT_NAME, "kubelet.service")
     enabled = entry.boolean("enabled", default=True)
@@ -219,6 +227,7 @@ def _unit(entry: Entry) -> tuple[dict[str, Any], File | None]:
         "enabled": enabled,
         "started": started,
         "restart_on": [absolute_path(entry.where, "restart_on", path) for path in entry.items("restart_on")],
+        "restart_reasons": [_reason(entry, reason) for reason in entry.items("restart_reasons")],
     }
     if not entry.has("content"):
         return unit, None

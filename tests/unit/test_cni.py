@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from flatnet.cni import bridge_configuration
+from flatnet.errors import FlatnetError
 
 
 def test_each_family_gets_a_range_and_a_default_route_in_the_order_given() -> None:
@@ -16,3 +19,8 @@ def test_the_plugins_translate_no_pod_address() -> None:
     assert bridge["ipMasq"] is False
     assert bridge["hairpinMode"] is True
     assert portmap == {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+
+
+def test_a_node_without_a_pod_network_is_refused() -> None:
+    with pytest.raises(FlatnetError, match="the node has no pod network for its bridge cbr0"):
+        bridge_configuration([], "cbr0", 1500)

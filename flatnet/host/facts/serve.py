@@ -16,8 +16,9 @@ import sys
 import time
 from typing import Any
 
+from . import network, systemd
+
 IPV4 = "/proc/sys/net/ipv4"
-IPV6 = "/proc/sys/net/ipv6/conf"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # A feature is there when one of its modules is loaded, built in or can be loaded, or its trace is found, or
@@ -92,57 +93,6 @@ def operating_system(text: str) -> dict[str, str]:
         "id": fields.get("ID", "").strip("\"'"),
         "version": fields.get("VERSION_ID", "").strip("\"'"),
     }
-
-
-def interfaces(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return {name, mtu, addresses, kind, up} for each entry of `ip -details -json address`."""
-    return [
-        {
-            "name": link["ifname"],
-            "mtu": link["mtu"],
-            "addresses": [
-                f"{entry['local']}/{entry['prefixlen']}"
-                for entry in link.get("addr_info", [])
-                if "local" in entry and entry.get("scope") != "link"
-            ],
-            "kind": link.get("linkinfo", {}).get("info_kind") or link.get("link_type", ""),
-            "up": "UP" in link.get("flags", []),
-        }
-        for link in links
-        # A removed address can leave an empty entry.
-        if "ifname" in link
-    ]
-
-
-def routes(entries: list[dict[str, Any]], version: int) -> list[dict[str, str]]:
-    """Return {destination (always a CIDR), gateway, device, protocol} for each entry of `ip -json route`."""
-    whole, single = ("0.0.0.0/0", "/32") if version == 4 else ("::/0", "/128")
-    found = []
-    for entry in entries:
-        destination = whole if entry["dst"] == "default" else entry["dst"]
-        hops = entry.get("nexthops") or [entry]
-        found.append(
-            {
-                "destination": destination if "/" in destination else destination + single,
-                "gateway": hops[0].get("gateway", ""),
-                "device": hops[0].get("dev", ""),
-                # ip is silent about the protocol of routes made by hand.
-                "protocol": str(entry.get("protocol", "boot")),
-            }
-        )
-    return found
-
-
-def advertised(found: list[dict[str, str]], accepting: dict[str, str]) -> list[str]:
-    """Return the devices whose IPv6 default route the kernel has from router advertisements.
-
-    found: routes; accepting: device -> its accept_ra. With 1 the kernel heeds none as soon as it forwards,
-    with 0 another program does (Linux, Documentation/networking/ip-sysctl.rst).
-    """
-    devices = {
-        route["device"] for route in found if route["destination"] == "::/0" and route["protocol"] == "ra"
-    }
-    return sorted(device for device in devices if accepting.get(device, "").strip() == "1")
 
 
 def listening(table: str, version: int, protocol: str = "tcp") -> list[dict[str, Any]]:
@@ -293,6 +243,11 @@ def free_bytes(path: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def _ip(*arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(["ip", "-json", *arguments]) or "[]")
+    return found
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the facts.
 
@@ -302,16 +257,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     version = run(["runc", "--version"]).split("\n", 1)[0].split()
     # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
     resolvers = {path: read(path) for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")}
-    found_routes = [
+    interfaces = network.interfaces(_ip("-details", "address"))
+    routes = [
         route
-        for family in (4, 6)
-        for route in routes(json.loads(run(["ip", f"-{family}", "-json", "route"]) or "[]"), family)
+        for version in (4, 6)
+        for route in network.routes(_ip(f"-{version}", "route", "show", "table", "all"), version)
     ]
-    accepting = {
-        route["device"]: read(f"{IPV6}/{route['device']}/accept_ra")
-        for route in found_routes
-        if route["device"]
-    }
+    main_routes = [route for route in routes if route["table"] == "main"]
+    settings = network.settings(interfaces)
     paths = {command: shutil.which(command, path=PATH) for command in request["commands"]}
     return {
         "hostname": os.uname().nodename,
@@ -330,9 +283,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "cgroup_version": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "selinux": read("/sys/fs/selinux/enforce").strip() == "1",
         "time": time.time(),
-        "interfaces": interfaces(json.loads(run(["ip", "-details", "-json", "address"]) or "[]")),
-        "routes": found_routes,
-        "advertised_default_routes": advertised(found_routes, accepting),
+        "interfaces": interfaces,
+        "interface_settings": settings,
+        # Those of the main table, which packets are looked up in where no rule says otherwise.
+        "routes": main_routes,
+        "other_routes": [route for route in routes if route["table"] != "main"],
+        "rules": [rule for version in (4, 6) for rule in network.rules(_ip(f"-{version}", "rule"), version)],
+        "advertised_default_routes": network.advertised(main_routes, settings),
         "listening": with_processes(
             [
                 entry
@@ -341,6 +298,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 for entry in listening(read(f"/proc/net/{protocol}{suffix}"), version, protocol)
             ]
         ),
+        "drop_ins": systemd.drop_ins(),
+        "default_environment": systemd.default_environment(),
+        "networkd": systemd.has_networkd(),
+        "cni_files": systemd.cni_files(),
         "nameservers": nameservers(*resolvers.values()),
         "resolv_conf": resolv_conf(resolvers),
         "ip_local_port_range": [int(port) for port in read(f"{IPV4}/ip_local_port_range").split()] or None,

@@ -49,7 +49,14 @@ def generated(host: Host, name: str, routes: list[WantedRoute]) -> tuple[list[Wa
         return [], []
     path = f"/etc/flatnet/routes/{name}.batch"
     batch = "".join(f"route replace {route.arguments()}\n" for route in routes)
-    unit = WantedUnit(f"flatnet-routes-{name}.service", own=True, enabled=True, started=True, restart_on=[])
+    unit = WantedUnit(
+        f"flatnet-routes-{name}.service",
+        own=True,
+        enabled=True,
+        started=True,
+        restart_on=[],
+        restart_reasons=[],
+    )
     command = f"{host.program('ip') or '/usr/sbin/ip'} -force -batch {path}"
     text = UNIT.format(name=name, links=_LINKS, meanwhile=_MEANWHILE.format(set=command), set=command)
     return [generated_file(path, batch), generated_file(unit.path, text, "unit file")], [unit]

@@ -46,7 +46,14 @@ def generated(host: Host, name: str, tables: list[WantedTable]) -> tuple[list[Wa
     commands = "".join(
         f"{when}={nft} -f {path_of(table)}\n" for when in ("ExecStart", "ExecReload") for table in tables
     )
-    unit = WantedUnit(f"flatnet-nftables-{name}.service", own=True, enabled=True, started=True, restart_on=[])
+    unit = WantedUnit(
+        f"flatnet-nftables-{name}.service",
+        own=True,
+        enabled=True,
+        started=True,
+        restart_on=[],
+        restart_reasons=[],
+    )
     files = [
         generated_file(path_of(table), _definition(table), validate=["nft", "-c", "-f", "{path}"])
         for table in tables

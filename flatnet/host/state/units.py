@@ -264,7 +264,8 @@ class Units:
         if wanted and not known:
             return "not known which files it was started with"
         changed = [path for path, digest in wanted.items() if known.get(path) != digest]
-        return f"{', '.join(changed)} changed" if changed else ""
+        reasons = [f"{', '.join(changed)} changed"] if changed else []
+        return "; ".join([*reasons, *unit.restart_reasons])
 
     def _systemctl(self, arguments: list[str]) -> None:
         ran = self._host.run(["systemctl", *arguments])

@@ -34,13 +34,17 @@ class WantedDirectory(NamedTuple):
 
 
 class WantedUnit(NamedTuple):
-    """A systemd unit. own: its file is ours. started: None leaves its state as it is."""
+    """A systemd unit. own: its file is ours. started: None leaves its state as it is.
+
+    restart_reasons: what the controller saw that only a restart puts right.
+    """
 
     name: str
     own: bool
     enabled: bool
     started: bool | None
     restart_on: list[str]
+    restart_reasons: list[str]
 
     @property
     def path(self) -> str:
@@ -109,7 +113,14 @@ def from_wire(wire: dict[str, Any]) -> Wanted:
         links={entry["path"]: entry["target"] for entry in wire["links"]},
         absent=wire["absent"],
         units=[
-            WantedUnit(entry["name"], entry["own"], entry["enabled"], entry["started"], entry["restart_on"])
+            WantedUnit(
+                entry["name"],
+                entry["own"],
+                entry["enabled"],
+                entry["started"],
+                entry["restart_on"],
+                entry["restart_reasons"],
+            )
             for entry in wire["units"]
         ],
         kernel_modules=wire["kernel_modules"],

@@ -107,6 +107,12 @@ options:
         description: Paths, whoever owns them, whose content the unit reads when it starts.
         type: list
         elements: path
+      restart_reasons:
+        description:
+          - What is wrong on the host, though no file shows it, and a restart puts right; a few words each.
+          - A running unit restarts for them. Usually there are none.
+        type: list
+        elements: str
   absent:
     description: Paths to remove. A directory goes with all below it, unless something is mounted there.
     type: list

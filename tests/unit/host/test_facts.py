@@ -23,57 +23,6 @@ MODULE = "flatnet.host.facts.serve"
 ACTION = ROLE / "action_plugins" / "host_facts.py"
 
 
-def test_interfaces_have_their_addresses_kind_and_mtu() -> None:
-    links = [
-        {
-            "ifname": "eth0",
-            "mtu": 1500,
-            "flags": ["BROADCAST", "UP"],
-            "link_type": "ether",
-            "addr_info": [
-                {"local": "192.0.2.11", "prefixlen": 24, "scope": "global"},
-                {"local": "fe80::1", "prefixlen": 64, "scope": "link"},
-                {"local": "2001:db8::11", "prefixlen": 64, "scope": "global"},
-            ],
-        },
-        {
-            "ifname": "cbr0",
-            "mtu": 1450,
-            "flags": [],
-            "link_type": "ether",
-            "linkinfo": {"info_kind": "bridge"},
-        },
-        {},
-    ]
-    assert serve.interfaces(links) == [
-        {
-            "name": "eth0",
-            "mtu": 1500,
-            "addresses": ["192.0.2.11/24", "2001:db8::11/64"],
-            "kind": "ether",
-            "up": True,
-        },
-        {"name": "cbr0", "mtu": 1450, "addresses": [], "kind": "bridge", "up": False},
-    ]
-
-
-def test_destinations_of_routes_are_always_networks() -> None:
-    entries: list[dict[str, Any]] = [
-        {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "protocol": "dhcp"},
-        {"dst": "198.51.100.7", "dev": "eth0"},
-        {"dst": "203.0.113.0/24", "protocol": "157", "nexthops": [{"gateway": "192.0.2.9", "dev": "eth1"}]},
-    ]
-    assert serve.routes(entries, 4) == [
-        {"destination": "0.0.0.0/0", "gateway": "192.0.2.1", "device": "eth0", "protocol": "dhcp"},
-        {"destination": "198.51.100.7/32", "gateway": "", "device": "eth0", "protocol": "boot"},
-        {"destination": "203.0.113.0/24", "gateway": "192.0.2.9", "device": "eth1", "protocol": "157"},
-    ]
-    assert serve.routes([{"dst": "default", "dev": "eth0"}, {"dst": "2001:db8::7", "dev": "eth0"}], 6) == [
-        {"destination": "::/0", "gateway": "", "device": "eth0", "protocol": "boot"},
-        {"destination": "2001:db8::7/128", "gateway": "", "device": "eth0", "protocol": "boot"},
-    ]
-
-
 @pytest.mark.skipif(
     sys.byteorder == "big", reason="the kernel writes these words in the order of the machine"
 )
@@ -96,18 +45,6 @@ def test_listening_sockets_are_read_and_connected_ones_left_out() -> None:
     assert serve.listening(table, 6, "udp") == []
     assert serve.listening(table.replace(" 0A ", " 07 "), 6, "udp") == [six | {"protocol": "udp"}]
     assert serve.listening("", 4) == []
-
-
-def test_a_default_route_that_forwarding_ends_is_one_that_the_kernel_was_advertised() -> None:
-    def route(device: str, destination: str = "::/0", protocol: str = "ra") -> dict[str, str]:
-        return {"destination": destination, "gateway": "fe80::1", "device": device, "protocol": protocol}
-
-    found = [route("eth3"), route("eth0"), route("eth1", protocol="static"), route("eth2", "2001:db8::/64")]
-    accepting = dict.fromkeys(("eth0", "eth1", "eth2"), "1\n")
-    # Of another program (0), or kept by the kernel (2).
-    assert serve.advertised(
-        [*found, route("eth4"), route("eth5")], {**accepting, "eth4": "0", "eth5": "2"}
-    ) == ["eth0"]
 
 
 def test_a_socket_is_told_with_the_process_that_has_it() -> None:

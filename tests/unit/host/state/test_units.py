@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 from node_state_host import FakeHost, Killed, StateError, apply, tree, unit_text
 
+from flatnet.errors import FlatnetError
+
 KUBELET = {"name": "kubelet.service", "content": unit_text()}
 CONFIG = {"path": "/etc/kubelet.json", "content": "{}"}
 
@@ -78,6 +80,33 @@ def test_a_unit_restarts_when_its_own_file_changes_and_systemd_has_read_it(host:
         {"unit": "kubelet.service", "reason": "/etc/systemd/system/kubelet.service changed"}
     ]
     assert host.systemd.running["kubelet.service"]["/etc/systemd/system/kubelet.service"] == text.encode()
+
+
+def test_a_unit_restarts_for_what_no_file_shows_as_long_as_it_is_said(host: FakeHost) -> None:
+    apply(host, units=[KUBELET])
+    host.systemd.calls.clear()
+    drifted = [{**KUBELET, "restart_reasons": ["eth1 is no port of br-pods", "br-pods is down"]}]
+    reason = {"unit": "kubelet.service", "reason": "eth1 is no port of br-pods; br-pods is down"}
+    assert apply(host, check=True, units=drifted)["restarted"] == [reason]
+    assert verbs(host) == []
+    assert apply(host, units=drifted)["restarted"] == [reason]
+    assert verbs(host) == ["restart kubelet.service"]
+    assert apply(host, units=[KUBELET])["changes"] == []
+
+
+def test_a_unit_that_is_started_anyway_is_not_restarted_too(host: FakeHost) -> None:
+    outcome = apply(host, units=[{**KUBELET, "restart_reasons": ["there is no br-pods"]}])
+    assert unit_changes(outcome) == [
+        "kubelet.service enable: is new",
+        "kubelet.service start: is new",
+    ]
+
+
+def test_a_reason_that_says_nothing_is_refused(host: FakeHost) -> None:
+    with pytest.raises(
+        FlatnetError, match="restart_reasons: '' is no reason; say what is wrong in a few words"
+    ):
+        apply(host, units=[{**KUBELET, "restart_reasons": [""]}])
 
 
 def test_a_mode_alone_restarts_nothing(host: FakeHost) -> None:

@@ -1,0 +1,68 @@
+"""What others have told systemd and containerd on a host."""
+
+from pathlib import Path
+
+import pytest
+
+from flatnet.host.facts import systemd
+
+
+def write(root: Path, files: dict[str, str]) -> str:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return str(root)
+
+
+def test_every_drop_in_of_a_service_is_seen_once(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        {
+            "usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": "[Service]\n",
+            "etc/systemd/system/kubelet.service.d/20-site.conf": "[Service]\n",
+            "etc/systemd/system/kubelet.service.d/old.conf~": "[Service]\n",
+            "etc/systemd/system/multi-user.target.wants/kubelet.service": "",
+            "etc/systemd/system/empty.service.d/README": "",
+        },
+    )
+    (tmp_path / "lib").symlink_to("usr/lib")
+    assert systemd.drop_ins(root) == {
+        "kubelet.service": [
+            f"{root}/etc/systemd/system/kubelet.service.d/20-site.conf",
+            f"{root}/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+        ]
+    }
+
+
+def test_an_environment_that_every_unit_inherits_is_seen(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        {
+            "etc/systemd/system.conf": "[Manager]\n#DefaultEnvironment=\n",
+            "etc/systemd/system.conf.d/proxy.conf": "[Manager]\nDefaultEnvironment=HTTPS_PROXY=http://192.0.2.9\n",
+        },
+    )
+    assert systemd.default_environment(root) == ["HTTPS_PROXY=http://192.0.2.9"]
+
+
+def test_the_cni_configurations_are_in_the_order_in_which_containerd_looks(tmp_path: Path) -> None:
+    root = write(
+        tmp_path, {f"etc/cni/net.d/{name}": "{}" for name in ("87-podman.conflist", "10-x.conf", "note")}
+    )
+    assert systemd.cni_files(root) == [
+        f"{root}/etc/cni/net.d/10-x.conf",
+        f"{root}/etc/cni/net.d/87-podman.conflist",
+    ]
+
+
+@pytest.mark.parametrize("path", systemd.NETWORKD)
+def test_networkd_is_seen_where_it_runs(tmp_path: Path, path: str) -> None:
+    assert not systemd.has_networkd(str(tmp_path))
+    (tmp_path / path).mkdir(parents=True)
+    assert systemd.has_networkd(str(tmp_path))
+
+
+def test_a_host_that_has_nothing_of_this_is_read_as_such(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    assert systemd.drop_ins(root) == {}
+    assert systemd.default_environment(root) == systemd.cni_files(root) == []
