@@ -28,7 +28,7 @@ def test_a_step_of_molecule_lasts_until_the_next_one_begins(pipeline: ModuleType
             10.0,
             "INFO \x1b[32mdefault\x1b[0m ➜ \x1b[33mcreate\x1b[0m: \x1b[36mExecuting\x1b[0m\n",
         ),
-        (11.0, "TASK [Make the container hosts answer over SSH]\n"),
+        (11.0, "TASK [Start the container hosts and wait for SSH]\n"),
         (14.5, "INFO     default ➜ converge: Executing\n"),
     ]:
         reader.read(line, now)
@@ -74,7 +74,7 @@ FAILED_TASK = """\
 TASK [Wait] ********************************************************************
 fatal: [node-1]: FAILED! =>
     msg: an attempt that is rescued
-TASK [Hold the host against what it was] ***************************************
+TASK [Compare the host with its snapshot] ***************************************
 ok: [node-2]
 \x1b[0;31m[ERROR]: Task failed: left behind: process shim\x1b[0m
 fatal: [node-1]: FAILED! =>
@@ -93,7 +93,7 @@ def test_where_it_failed_is_said_in_few_short_lines(pipeline: ModuleType) -> Non
     assert shown.getvalue().splitlines() == [
         "",
         "where it failed",
-        "TASK [Hold the host against what it was]",
+        "TASK [Compare the host with its snapshot]",
         "[ERROR]: Task failed: left behind: process shim",
         "fatal: [node-1]: FAILED! =>",
         ("    stdout: " + "0123456789" * 100)[:240] + " ...",
