@@ -40,9 +40,10 @@ molecule: machine venv ## a real cluster per scenario; SCENARIOS="default flanne
 benchmark: machine venv ## how long provisioning takes
 	@python tests/benchmark/provision.py
 
-docs: venv ## write the pages that are made from the code: filters, backends
+docs: venv ## write the pages that are made from the code: filters, backends, settings
 	@python -m tests.docs.filters
 	@python -m tests.docs.backends
+	@python -m tests.docs.settings
 
 programs: machine venv ## build the programs of Kubernetes and friends into the cache
 	@python -m flatnet.programs build

@@ -19,11 +19,12 @@ from flatnet.plan.derive import (
 )
 from flatnet.plan.findings import Finding, PlanError
 from flatnet.plan.flags import node_objects
+from flatnet.plan.hosts import Host
 from flatnet.plan.immutable import Change, immutable_changes
 from flatnet.plan.ledger import open_ledger, parse_ledger
 from flatnet.plan.planner import Plan, Planned, plan_from_data, plan_network, prepare_plan
 from flatnet.plan.routes import node_routes
-from flatnet.plan.settings import Host, Settings
+from flatnet.settings import Settings
 
 __all__ = [
     "RULES",

@@ -111,7 +111,7 @@ def _check_request(name: str, entry: Entry, known: Entry, request: Request, find
             "adoption-families",
             f"Node.spec.podCIDRs has {', '.join(map(str, entry.values()))}",
             f"nodes are planned with {', '.join(request.pools)}, and {_IMMUTABLE}",
-            f"write pod_cidrs and service_cidrs for {', '.join(entry)}, or {_REPLACE}",
+            f"write cluster_pod_cidrs and cluster_service_cidrs for {', '.join(entry)}, or {_REPLACE}",
             name,
         )
     for family, network in entry.items():
@@ -137,7 +137,8 @@ def _check_prefix(name: str, network: Network, request: Request, findings: Findi
             "adoption-prefix",
             f"Node.spec.podCIDRs has {network}",
             f"nodes are planned with a /{wanted}",
-            f"write {network.prefix} into node_prefixes, or pod_prefix: {network.prefix} on that host",
+            f"write {network.prefix} into cluster_node_prefixes, or pod_prefix: {network.prefix} on "
+            "that host",
             name,
         )
 

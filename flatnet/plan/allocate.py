@@ -8,9 +8,10 @@ from flatnet.plan.conflicts import check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
 from flatnet.plan.pool import Full, Range, free_starts, full_pool, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Request
-from flatnet.plan.rules import check_pods
+from flatnet.plan.rules import Sizes, check_pods
 
 _NOTHING: Entry = {}
+_FOR_ONE = Sizes("pod_prefix", "max_pods")
 
 
 def allocate(request: Request, before: Allocations, findings: Findings) -> Allocations:
@@ -86,7 +87,7 @@ def _allocate_family(
             nodes[name] = {**nodes[name], family: network} if nodes[name] else {family: network}
             if name in special:
                 most = request.own_max_pods.get(name, request.max_pods)
-                check_pods(family, prefix, most, "pod_prefix", name, findings)
+                check_pods(family, prefix, most, _FOR_ONE, name, findings)
         if placed < len(names):
             full = Full(
                 pools,
@@ -160,6 +161,7 @@ def _drop_reused(
             "tombstone-reused",
             f"kept {network}",
             "the pod networks are otherwise full, so that another node got what was kept in case it returns",
-            "make sure that its Node object is gone, or widen pod_cidrs to keep room for nodes that return",
+            "make sure that its Node object is gone, or widen cluster_pod_cidrs to keep room for nodes "
+            "that return",
             gone,
         )

@@ -11,7 +11,7 @@ from flatnet.plan.derive import apiserver_sans
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.hosts import Host
 from flatnet.plan.rules import Resolved
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 Plan = dict[str, Any]
 

@@ -6,6 +6,7 @@ RULES: Mapping[str, str] = {
     # Inputs as such
     "setting-unknown": "Every setting is one that exists.",
     "setting-type": "Every setting has the type it is documented with.",
+    "setting-range": "Every setting is in its range, or one of its choices.",
     "host-type": "Every host is described by a mapping with a name.",
     "facts-format": "What was read from a host can be understood.",
     # Cluster-wide networks

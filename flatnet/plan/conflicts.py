@@ -87,7 +87,7 @@ def _check_pools(held: Sequence[Held], request: Request, family: Family, finding
         listed = ", ".join(map(str, pools))
         source = _source(name, family, request)
         fix = (
-            "let pod_cidrs cover it, or pin a network inside and replace the node; "
+            "let cluster_pod_cidrs cover it, or pin a network inside and replace the node; "
             "the entry of a node that does not run yet can be deleted"
         )
         findings.add(
@@ -110,8 +110,9 @@ def _check_sizes(held: Sequence[Held], request: Request, family: Family, finding
         pods = pod_capacity(network)
         value = f"{_source(name, family, request)} {network}"
         if pods < own.get(name, most):
-            reason = f"it addresses {pods} pods, max_pods is {own.get(name, most)}"
-            findings.add("max-pods", value, reason, "lower max_pods or pin a larger network", name)
+            setting = "max_pods" if name in own else "cluster_max_pods"
+            reason = f"it addresses {pods} pods, {setting} is {own.get(name, most)}"
+            findings.add("max-pods", value, reason, "lower that or pin a larger network", name)
         elif name in request.own_prefixes and network[2] != wanted:
             findings.warn(
                 "pod-prefix",

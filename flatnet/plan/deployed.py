@@ -13,11 +13,6 @@ def check_deployed(
     deployed: object, wanted: Mapping[str, Any], allowed: Collection[str], findings: Findings
 ) -> None:
     """Refuse changes that no running cluster follows by itself; those of an allowed kind are warnings."""
-    for kind in sorted(set(allowed) - set(KINDS)):
-        listed = ", ".join(KINDS)
-        findings.add(
-            "setting-type", f"allowed_changes {kind!r}", "there is no such kind", f"use some of {listed}"
-        )
     try:
         if not isinstance(deployed, Mapping):
             raise FlatnetError("it is not a mapping")
@@ -31,10 +26,10 @@ def check_deployed(
         )
         return
     _warn_of_leaving(deployed, wanted, findings)
-    for kind in sorted(set(allowed) & set(KINDS) - {change.kind for change in changes}):
+    for kind in sorted(set(allowed) - {change.kind for change in changes}):
         findings.warn(
             "allowed-change-unused",
-            f"allowed_changes {kind}",
+            f"cluster_allowed_changes {kind}",
             "nothing of that kind changes",
             "remove it, so that it lets nothing through unseen later",
         )
@@ -44,7 +39,7 @@ def check_deployed(
         if change.kind in allowed:
             findings.warn(rule, value, reason, change.how, change.host)
         else:
-            fix = f"{keep}; or {change.how}, and say so with allowed_changes: [{change.kind}]"
+            fix = f"{keep}; or {change.how}, and say so with cluster_allowed_changes: [{change.kind}]"
             findings.add(rule, value, reason, fix, change.host)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flatnet.plan.addresses import Family, Network
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 
 def cluster_flags(

@@ -14,6 +14,7 @@ from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.hosts import Host
 from flatnet.plan.names import is_domain_name, is_one_label
 from flatnet.plan.rules import Owned, Resolved
+from flatnet.settings import setting_of
 
 # kubernetes, pkg/kubelet/nodestatus and pkg/kubelet/kubelet_node_status.go, validateNodeIP.
 _UNUSABLE = [
@@ -33,6 +34,8 @@ _KUBELET, _MEMBER = "system:node:<node_name>", "<node_name>"
 # RFC 5280, appendix A.1: ub-common-name.
 _LONGEST_COMMON_NAME = 64
 _LONGEST_KUBELET_NAME = _LONGEST_COMMON_NAME - len("system:node:")
+# The one for all nodes, which a host may replace with its own.
+_MAX_PODS = setting_of("max_pods")
 
 
 def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
@@ -157,10 +160,10 @@ def _check_ranges(family: Family, resolved: Resolved, findings: Findings) -> Non
                 name,
             )
     for setting, network in resolved.named():
-        if setting in ("pod_cidrs", "service_cidrs", "extra_service_cidrs"):
+        if setting in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
             fix, rule = f"move {setting} to a free network", "network-overlap"
-        elif setting == "excluded_cidrs":
-            fix, rule = "list networks of the hosts under host_cidrs instead", "address-excluded"
+        elif setting == "cluster_excluded_cidrs":
+            fix, rule = "list networks of the hosts under cluster_host_cidrs instead", "address-excluded"
         else:
             continue
         for name, value in inside(network):
@@ -181,8 +184,8 @@ def _warn_outside(family: Family, owned: Sequence[Owned], resolved: Resolved, fi
             findings.warn(
                 "host-outside",
                 f"address '{address}'",
-                f"it is outside host_cidrs {listed}",
-                "complete host_cidrs",
+                f"it is outside cluster_host_cidrs {listed}",
+                "complete cluster_host_cidrs",
                 name,
             )
 
@@ -190,10 +193,9 @@ def _warn_outside(family: Family, owned: Sequence[Owned], resolved: Resolved, fi
 def _check_own_size(host: Host, resolved: Resolved, findings: Findings) -> None:
     name, families = host.inventory_name, resolved.families
     listed = ", ".join(map(str, host.pod_prefixes))
-    if host.max_pods is not None and host.max_pods < 1:
-        findings.add(
-            "pod-prefix", f"max_pods {host.max_pods}", "it is below 1", "use 110 or leave it out", name
-        )
+    if host.max_pods is not None and not _MAX_PODS.is_within(host.max_pods):
+        reason = f"it is not from {_MAX_PODS.least} to {_MAX_PODS.most}"
+        findings.add("pod-prefix", f"max_pods {host.max_pods}", reason, "use 110 or leave it out", name)
     if not host.pod_prefixes or not families:
         return
     if len(host.pod_prefixes) != len(families):
@@ -201,7 +203,7 @@ def _check_own_size(host: Host, resolved: Resolved, findings: Findings) -> None:
             "pod-prefix",
             f"pod_prefix {listed}",
             f"there are {len(host.pod_prefixes)} for the families {', '.join(families)}",
-            "give one per family, in the order of pod_cidrs",
+            "give one per family, in the order of cluster_pod_cidrs",
             name,
         )
         return

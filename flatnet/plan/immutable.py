@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = {
     "service_cidrs": Kind(
         "immutable-service-cidr",
         "a Service keeps its addresses, and the API server goes on with what is deployed",
-        f"{_KEEP}, and add networks with extra_service_cidrs",
+        f"{_KEEP}, and add networks with cluster_extra_service_cidrs",
     ),
     "families": Kind(
         "immutable-families",
@@ -160,7 +160,7 @@ def _pod_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
     kept = [parse_network(text) for text in new]
     gone = [text for text in old if not any(network.contains(parse_network(text)) for network in kept)]
     how = f"replace every node that has a network in it: {_REPLACE_NODE}"
-    return [Change("pod_cidrs", f"pod_cidrs {', '.join(new)}", ", ".join(gone), how)] if gone else []
+    return [Change("pod_cidrs", f"cluster_pod_cidrs {', '.join(new)}", ", ".join(gone), how)] if gone else []
 
 
 def _service_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
@@ -173,7 +173,7 @@ def _service_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         "API server before it makes them again, provision twice, since the network is taken over some "
         "seconds after the start, and create every Service and every pod anew"
     )
-    return [Change("service_cidrs", f"service_cidrs {', '.join(new)}", ", ".join(old), how)]
+    return [Change("service_cidrs", f"cluster_service_cidrs {', '.join(new)}", ", ".join(old), how)]
 
 
 def _dns_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
@@ -181,11 +181,15 @@ def _dns_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list
     old, new = deployed.get("dns_domain"), wanted.get("dns_domain")
     if old and new and old != new:
         how = f"provision, and {_EVERY_POD} at once"
-        changes.append(Change("dns_domain", f"dns_domain {new}", str(old), how))
+        changes.append(Change("dns_domain", f"cluster_dns_domain_name {new}", str(old), how))
     before, after = _texts(deployed, "dns_addresses"), _texts(wanted, "dns_addresses")
     if before and after and after[: len(before)] != before:
         how = f"delete the Service kube-dns in kube-system, provision, and {_EVERY_POD}"
-        changes.append(Change("dns_addresses", f"dns_addresses {', '.join(after)}", ", ".join(before), how))
+        changes.append(
+            Change(
+                "dns_addresses", f"cluster_dns_service_addresses {', '.join(after)}", ", ".join(before), how
+            )
+        )
     return changes
 
 
@@ -199,7 +203,7 @@ def _backend_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     # A record from before backends named their units does not have them.
     units = "".join(f" and {unit}.service" for unit in _texts(before, "units") or ())
     how = f"stop the workloads, remove {old}{units} from every host, provision, and {_EVERY_POD}"
-    return [Change("backend", f"backend {new}", str(old), how)]
+    return [Change("backend", f"cluster_network_backend {new}", str(old), how)]
 
 
 def _stayed(

@@ -7,7 +7,7 @@ from flatnet.plan.findings import Findings
 from flatnet.plan.hosts import Host
 from flatnet.plan.names import listed_names
 from flatnet.plan.node_objects import node_networks
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 # One node may well have been replaced; that several were, and none is left, is hardly the same cluster.
 _SEVERAL = 2

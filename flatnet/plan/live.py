@@ -15,7 +15,7 @@ from flatnet.plan.addresses import Address, Network, parse_address, parse_interf
 from flatnet.plan.findings import Findings
 from flatnet.plan.hosts import Host
 from flatnet.plan.rules import Resolved
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 DEFAULT_MTU = 1500
 
@@ -147,7 +147,7 @@ def resolve_mtu(
     """Return the underlay MTU in bytes: the setting, else the smallest one of the nodes' interfaces.
 
     That interface is the one with the node's address, else the one with the default route. A setting above
-    what a host has becomes a finding, and so does one outside 68 (RFC 791) to 65535.
+    what a host has becomes a finding.
     deployed: the MTU of the plan that is deployed; it stands for the hosts that nobody has looked at, so that
     all runs plan the same.
     """
@@ -163,13 +163,10 @@ def resolve_mtu(
                 "mtu-differs",
                 f"{least[2]} of {least[1]} carries {least[0]} bytes",
                 f"{most[2]} of {most[1]} carries {most[0]}, and all pods get what the smallest one leaves",
-                "set underlay_mtu, or give the hosts' interfaces one MTU",
+                "set cluster_underlay_mtu, or give the hosts' interfaces one MTU",
             )
         return min(least[0], recorded or least[0])
-    value = f"underlay_mtu {setting}"
-    if not 68 <= setting <= 65535:
-        fix = "use the MTU of the hosts' network, often 1500"
-        findings.add("underlay-mtu", value, "it is not from 68 to 65535", fix)
+    value = f"cluster_underlay_mtu {setting}"
     for mtu, host_name, interface in known:
         if mtu < setting:
             findings.add(

@@ -19,7 +19,7 @@ from flatnet.plan.live import (
 )
 from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 # The protocol number that marks routes of ours; node_state sets it.
 ROUTE_PROTOCOL = "157"
@@ -40,7 +40,7 @@ def check_node_ports(settings: Settings, hosts: Sequence[Host], findings: Findin
     ports = port_range(settings.node_port_range)
     if ports is None:
         return
-    value = f"node_port_range {settings.node_port_range!r}"
+    value = f"cluster_node_port_range {settings.node_port_range!r}"
     told = False
     for host in hosts:
         if not host.facts:
@@ -168,13 +168,13 @@ def _check_free(
     host: Host, value: str, network: Network, resolved: Resolved, device: str, findings: Findings
 ) -> None:
     for name, mine in resolved.named():
-        if name not in ("pod_cidrs", "service_cidrs", "extra_service_cidrs"):
+        if name not in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
             continue
-        if mine.overlaps(network) and not (device == _SERVICE_INTERFACE and name != "pod_cidrs"):
+        if mine.overlaps(network) and not (device == _SERVICE_INTERFACE and name != "cluster_pod_cidrs"):
             fix = f"move {name} to a free network, or remove this from the host if it is left over"
             if device in _BRIDGES and mine.contains(network):
                 # A node's pods are on it: the allocations were lost, or another installer made the cluster.
-                fix = f"give the Node objects as existing_nodes if the cluster runs already, or {fix}"
+                fix = f"give the Node objects as cluster_existing_nodes if the cluster runs already, or {fix}"
             findings.add("live-overlap", value, f"it overlaps {name} {mine}", fix, host.inventory_name)
 
 
@@ -184,7 +184,8 @@ def _check_features(host: Host, contract: Contract, kube_proxy_mode: str, findin
         return
     needed = [(name, f"backend {contract.name}") for name in contract.kernel_features]
     needed += [
-        (name, f"kube_proxy_mode {kube_proxy_mode}") for name in _PROXY_FEATURES.get(kube_proxy_mode, ())
+        (name, f"cluster_kube_proxy_mode {kube_proxy_mode}")
+        for name in _PROXY_FEATURES.get(kube_proxy_mode, ())
     ]
     for feature, user in needed:
         # A feature that was not probed is not judged.

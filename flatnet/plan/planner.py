@@ -24,7 +24,7 @@ from flatnet.plan.live_rules import check_live, check_node_ports
 from flatnet.plan.request import Pool, Request
 from flatnet.plan.rules import Resolved, resolve_networks
 from flatnet.plan.service_rules import check_services, missing_sans
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings, read_settings
 
 Plan = dict[str, Any]
 
@@ -62,14 +62,16 @@ def plan_from_data(
     """
     with without_collector():
         findings = Findings()
-        read_settings = Settings.from_mapping(settings, findings)
+        wanted_settings, faults = read_settings(settings)
+        for fault in faults:
+            findings.add(*fault)
         read = read_hosts(hosts, findings)
         findings.raise_if_any()
         ledger = (
             allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
         )
         wanted = Contract.from_mapping(contract)
-        return prepare_plan(read_settings, read, wanted, ledger, deployed, existing_nodes)
+        return prepare_plan(wanted_settings, read, wanted, ledger, deployed, existing_nodes)
 
 
 def prepare_plan(
@@ -199,7 +201,7 @@ def request_of(
             if host.pod_prefixes
         },
         own_max_pods={host.node_name: host.max_pods for host in nodes if host.max_pods is not None},
-        avoid=[network for name, network in resolved.named() if name != "pod_cidrs"],
+        avoid=[network for name, network in resolved.named() if name != "cluster_pod_cidrs"],
         several=contract.several_pod_cidrs,
     )
 
@@ -241,7 +243,7 @@ def _mtu(underlay_mtu: int, contract: Contract, resolved: Resolved, findings: Fi
         return pod_mtu(underlay_mtu, contract.overhead, resolved.families)
     except FlatnetError as error:
         reason, _, fix = str(error).partition("; ")
-        findings.add("pod-mtu", f"underlay_mtu {underlay_mtu}", reason, fix)
+        findings.add("pod-mtu", f"cluster_underlay_mtu {underlay_mtu}", reason, fix)
         return underlay_mtu
 
 
@@ -259,7 +261,7 @@ def _check_certificate(
     if missing:
         findings.add(
             "apiserver-san-missing",
-            f"apiserver_certificate_sans without {', '.join(missing)}",
+            f"cluster_apiserver_certificate_sans without {', '.join(missing)}",
             "clients that use these names and addresses would refuse the API server",
             "issue the certificate again with them",
         )

@@ -116,14 +116,14 @@ def full_pool(full: Full) -> tuple[str, str, str]:
     wide = _wider(full)
     if wide:
         holds = 1 << (prefix - wide.prefix)
-        fixes.append(f"widen pod_cidrs to a /{wide.prefix} (holds {holds} nodes)")
+        fixes.append(f"widen cluster_pod_cidrs to a /{wide.prefix} (holds {holds} nodes)")
     if full.several:
-        fixes.append("add another network to pod_cidrs")
+        fixes.append("add another network to cluster_pod_cidrs")
     for narrow in range(prefix + 1, width + 1):
         pods = pod_capacity(Network(family, 0, narrow))
         if pods and _has_room(pools, narrow, full.taken, needed):
-            also = "" if pods >= full.max_pods else f" and max_pods to at most {pods}"
-            fixes.append(f"set node_prefixes to {narrow}{also}")
+            also = "" if pods >= full.max_pods else f" and cluster_max_pods to at most {pods}"
+            fixes.append(f"set cluster_node_prefixes to {narrow}{also}")
             break
     holds = count_networks(pools, prefix)
     without = full.waiting[full.placed :]
@@ -133,7 +133,7 @@ def full_pool(full: Full) -> tuple[str, str, str]:
         f"{subject} {holds} /{prefix} networks, {full.holders} taken by nodes, {needed} more needed; "
         f"none is left for {some}"
     )
-    value = f"pod_cidrs {', '.join(map(str, pools))}"
+    value = f"cluster_pod_cidrs {', '.join(map(str, pools))}"
     return value, reason, ", or ".join(fixes) or "shrink the cluster"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import (
@@ -16,7 +17,7 @@ from flatnet.plan.addresses import (
 from flatnet.plan.contract import Contract
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.limits import NODE_MASK_BITS, SPECIAL
-from flatnet.plan.settings import Settings
+from flatnet.settings import Settings
 
 DEFAULT_NODE_PREFIX: Mapping[Family, int] = {"ipv4": 24, "ipv6": 64}
 
@@ -52,12 +53,12 @@ class Resolved:
         return [
             (name, network)
             for name, networks in (
-                ("pod_cidrs", self.pods),
-                ("service_cidrs", self.services),
-                ("extra_service_cidrs", self.extra_services),
-                ("host_cidrs", self.hosts_networks),
-                ("tunnel_cidrs", self.tunnels),
-                ("excluded_cidrs", self.excluded),
+                ("cluster_pod_cidrs", self.pods),
+                ("cluster_service_cidrs", self.services),
+                ("cluster_extra_service_cidrs", self.extra_services),
+                ("cluster_host_cidrs", self.hosts_networks),
+                ("cluster_tunnel_cidrs", self.tunnels),
+                ("cluster_excluded_cidrs", self.excluded),
             )
             for network in networks
         ]
@@ -66,12 +67,12 @@ class Resolved:
 def resolve_networks(settings: Settings, contract: Contract, findings: Findings) -> Resolved:
     """Parse the networks in the settings and check every rule about them."""
     resolved = Resolved(
-        pods=_networks("pod_cidrs", settings.pod_cidrs, findings),
-        services=_networks("service_cidrs", settings.service_cidrs, findings),
-        extra_services=_networks("extra_service_cidrs", settings.extra_service_cidrs, findings),
-        hosts_networks=_networks("host_cidrs", settings.host_cidrs, findings),
-        tunnels=_networks("tunnel_cidrs", settings.tunnel_cidrs, findings),
-        excluded=_networks("excluded_cidrs", settings.excluded_cidrs, findings),
+        pods=_networks("cluster_pod_cidrs", settings.pod_cidrs, findings),
+        services=_networks("cluster_service_cidrs", settings.service_cidrs, findings),
+        extra_services=_networks("cluster_extra_service_cidrs", settings.extra_service_cidrs, findings),
+        hosts_networks=_networks("cluster_host_cidrs", settings.host_cidrs, findings),
+        tunnels=_networks("cluster_tunnel_cidrs", settings.tunnel_cidrs, findings),
+        excluded=_networks("cluster_excluded_cidrs", settings.excluded_cidrs, findings),
     )
     _check_counts(settings, resolved, contract, findings)
     _check_families(settings, resolved, contract, findings)
@@ -93,7 +94,10 @@ def _networks(name: str, texts: Sequence[str], findings: Findings) -> list[Netwo
 
 
 def _check_counts(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
-    for name, given in (("pod_cidrs", settings.pod_cidrs), ("service_cidrs", settings.service_cidrs)):
+    for name, given in (
+        ("cluster_pod_cidrs", settings.pod_cidrs),
+        ("cluster_service_cidrs", settings.service_cidrs),
+    ):
         if not given:
             findings.add(
                 "network-missing", name, "it is empty", "give one network, or one per address family"
@@ -102,7 +106,7 @@ def _check_counts(settings: Settings, resolved: Resolved, contract: Contract, fi
     if len(resolved.families) < len(resolved.pods) and not contract.several_pod_cidrs:
         findings.add(
             "family-twice",
-            f"pod_cidrs {listed}",
+            f"cluster_pod_cidrs {listed}",
             f"a family has two networks, and backend {contract.name} carries one per family",
             "give one per family, or use a backend that carries several",
         )
@@ -110,9 +114,9 @@ def _check_counts(settings: Settings, resolved: Resolved, contract: Contract, fi
     if len({network.family for network in resolved.services}) < len(resolved.services):
         findings.add(
             "family-twice",
-            f"service_cidrs {listed}",
+            f"cluster_service_cidrs {listed}",
             "a family has two networks",
-            "give one per family, and further ones as extra_service_cidrs",
+            "give one per family, and further ones as cluster_extra_service_cidrs",
         )
 
 
@@ -125,7 +129,7 @@ def _check_families(settings: Settings, resolved: Resolved, contract: Contract, 
     if complete and pods and services and pods != services:
         findings.add(
             "family-order",
-            f"pod_cidrs {', '.join(pods)} but service_cidrs {', '.join(services)}",
+            f"cluster_pod_cidrs {', '.join(pods)} but cluster_service_cidrs {', '.join(services)}",
             "pods and services have different families or a different order of them",
             "give both lists the same families in the same order",
         )
@@ -133,7 +137,7 @@ def _check_families(settings: Settings, resolved: Resolved, contract: Contract, 
         if network.family not in contract.families:
             findings.add(
                 "family-unsupported",
-                f"pod_cidrs {network}",
+                f"cluster_pod_cidrs {network}",
                 f"backend {contract.name} carries {' and '.join(contract.families)} only",
                 f"remove the {network.family} network or use another backend",
             )
@@ -141,9 +145,10 @@ def _check_families(settings: Settings, resolved: Resolved, contract: Contract, 
         if complete and network.family not in services:
             findings.add(
                 "family-order",
-                f"extra_service_cidrs {network}",
+                f"cluster_extra_service_cidrs {network}",
                 f"there are no {network.family} services to add to",
-                f"remove it, or add an {network.family} network to pod_cidrs and service_cidrs",
+                f"remove it, or add an {network.family} network to cluster_pod_cidrs and "
+                "cluster_service_cidrs",
             )
 
 
@@ -153,9 +158,9 @@ def _check_prefixes(settings: Settings, resolved: Resolved, findings: Findings) 
     if len(resolved.pods) == len(settings.pod_cidrs) and len(given) != len(families):
         findings.add(
             "node-prefix-count",
-            f"node_prefixes {', '.join(map(str, given))}",
+            f"cluster_node_prefixes {', '.join(map(str, given))}",
             f"there are {len(given)} for the families {', '.join(families)}",
-            "give one per family, in the order of pod_cidrs",
+            "give one per family, in the order of cluster_pod_cidrs",
         )
         return
     # An unreadable pod network is a finding of its own; nobody knows which prefix was meant for which other.
@@ -165,38 +170,43 @@ def _check_prefixes(settings: Settings, resolved: Resolved, findings: Findings) 
         if prefix is not None and not network.prefix <= prefix <= WIDTH[network.family]:
             findings.add(
                 "node-prefix",
-                f"node_prefixes {prefix}",
+                f"cluster_node_prefixes {prefix}",
                 f"{network} cannot be split into /{prefix} networks",
                 f"use a prefix length from {network.prefix} to {WIDTH[network.family]}",
             )
 
 
 def _check_capacity(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
-    if settings.max_pods < 1:
-        findings.add(
-            "max-pods", f"max_pods {settings.max_pods}", "it is below 1", "use 110, the kubelet's default"
-        )
-        return
     if contract.ipam != "plan":
         return
     for family, prefix in resolved.node_prefixes.items():
         if 0 <= prefix <= WIDTH[family]:
-            check_pods(family, prefix, settings.max_pods, "node_prefixes", "", findings)
+            check_pods(family, prefix, settings.max_pods, _FOR_ALL, "", findings)
     for network in resolved.pods:
         prefix = resolved.node_prefixes.get(network.family, network.prefix)
         if prefix - network.prefix > NODE_MASK_BITS[network.family]:
             most = network.prefix + NODE_MASK_BITS[network.family]
             findings.warn(
                 "node-mask-limit",
-                f"node_prefixes {prefix}",
+                f"cluster_node_prefixes {prefix}",
                 f"it is {prefix - network.prefix} bits longer than {network}; flatnet allocates that, "
                 f"kube-controller-manager could not ({NODE_MASK_BITS[network.family]} bits at most)",
                 f"nothing, or use {most} to be able to hand allocation over",
             )
 
 
+class Sizes(NamedTuple):
+    """What the size of a node's network, and the number of its pods, are set with."""
+
+    prefix: str
+    pods: str
+
+
+_FOR_ALL = Sizes("cluster_node_prefixes", "cluster_max_pods")
+
+
 def check_pods(
-    family: Family, prefix: int, max_pods: int, setting: str, host: str, findings: Findings
+    family: Family, prefix: int, max_pods: int, set_with: Sizes, host: str, findings: Findings
 ) -> None:
     """Check that a node network of the prefix length is large enough for the pods of a node.
 
@@ -205,22 +215,24 @@ def check_pods(
     """
     pods = pod_capacity(Network(family, 0, prefix))
     enough, double = prefix_for_pods(family, max_pods), prefix_for_pods(family, 2 * max_pods)
-    value, reason = f"max_pods {max_pods}", f"a /{prefix} network addresses {pods} pods"
+    value, reason = f"{set_with.pods} {max_pods}", f"a /{prefix} network addresses {pods} pods"
     if pods < max_pods:
-        fix = f"set {setting} to {enough}, or to {double} for the usual two addresses per pod"
-        findings.add("max-pods", value, reason, f"lower max_pods to {pods} or {fix}" if pods else fix, host)
+        fix = f"set {set_with.prefix} to {enough}, or to {double} for the usual two addresses per pod"
+        if pods:
+            fix = f"lower {set_with.pods} to {pods} or {fix}"
+        findings.add("max-pods", value, reason, fix, host)
     elif pods < 2 * max_pods:
         findings.warn(
             "max-pods-tight",
             value,
             f"{reason}, and pods that end and start need about two addresses each",
-            f"set {setting} to {double}, or lower max_pods to {pods // 2}",
+            f"set {set_with.prefix} to {double}, or lower {set_with.pods} to {pods // 2}",
             host,
         )
 
 
 # Pairs of networks of one kind that may overlap: they only say what is taken.
-_LISTS_ONLY = ("host_cidrs", "tunnel_cidrs", "excluded_cidrs")
+_LISTS_ONLY = ("cluster_host_cidrs", "cluster_tunnel_cidrs", "cluster_excluded_cidrs")
 
 
 def _check_overlaps(resolved: Resolved, findings: Findings) -> None:

@@ -11,7 +11,7 @@ from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.limits import ASKED, DAEMON_PORTS, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
 from flatnet.plan.names import is_cluster_name, is_domain_name, is_san
 from flatnet.plan.rules import Resolved
-from flatnet.plan.settings import KUBE_PROXY_MODES, Settings
+from flatnet.settings import Settings
 
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
@@ -19,8 +19,8 @@ _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 def check_services(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
     """Check everything in the settings that is not a pod network, and resolve the DNS addresses."""
     for name, networks, limits in (
-        ("service_cidrs", resolved.services, SERVICE_PREFIXES),
-        ("extra_service_cidrs", resolved.extra_services, EXTRA_SERVICE_PREFIXES),
+        ("cluster_service_cidrs", resolved.services, SERVICE_PREFIXES),
+        ("cluster_extra_service_cidrs", resolved.extra_services, EXTRA_SERVICE_PREFIXES),
     ):
         _check_sizes(name, networks, limits, findings)
     _resolve_dns(settings, resolved, findings)
@@ -53,9 +53,9 @@ def _resolve_dns(settings: Settings, resolved: Resolved, findings: Findings) -> 
             if network.size <= DNS_INDEX + 1:
                 findings.add(
                     "dns-address",
-                    f"service_cidrs {network}",
+                    f"cluster_service_cidrs {network}",
                     "it has no tenth address for DNS",
-                    "set dns_addresses or use a larger network",
+                    "set cluster_dns_service_addresses or use a larger network",
                 )
             else:
                 resolved.dns.append(Address(network.family, network.first + DNS_INDEX))
@@ -64,7 +64,7 @@ def _resolve_dns(settings: Settings, resolved: Resolved, findings: Findings) -> 
         try:
             address = parse_address(text)
         except FlatnetError as error:
-            findings.add("dns-address", f"dns_addresses {text!r}", *split_error(error, text))
+            findings.add("dns-address", f"cluster_dns_service_addresses {text!r}", *split_error(error, text))
             continue
         _check_dns(address, resolved, findings)
         resolved.dns.append(address)
@@ -73,12 +73,15 @@ def _resolve_dns(settings: Settings, resolved: Resolved, findings: Findings) -> 
     listed = ", ".join(map(str, resolved.dns))
     if len({address.family for address in resolved.dns}) < len(resolved.dns):
         findings.add(
-            "dns-address", f"dns_addresses {listed}", "a family has two", "give one per service network"
+            "dns-address",
+            f"cluster_dns_service_addresses {listed}",
+            "a family has two",
+            "give one per service network",
         )
 
 
 def _check_dns(address: Address, resolved: Resolved, findings: Findings) -> None:
-    value = f"dns_addresses {address}"
+    value = f"cluster_dns_service_addresses {address}"
     networks = [network for network in resolved.services if network.holds(address)]
     if resolved.services and not networks:
         listed = ", ".join(map(str, resolved.services))
@@ -106,14 +109,14 @@ def _check_names(settings: Settings, findings: Findings) -> None:
     if not is_domain_name(settings.dns_domain):
         findings.add(
             "dns-domain",
-            f"dns_domain {settings.dns_domain!r}",
+            f"cluster_dns_domain_name {settings.dns_domain!r}",
             "it is not a lower-case DNS name",
             "use a name like cluster.local",
         )
     for rule, name, texts in (
-        ("apiserver-san", "extra_apiserver_sans", settings.extra_apiserver_sans),
-        ("apiserver-san", "apiserver_certificate_sans", settings.apiserver_certificate_sans),
-        ("apiserver-endpoint", "apiserver_endpoints", settings.apiserver_endpoints),
+        ("apiserver-san", "cluster_apiserver_extra_sans", settings.extra_apiserver_sans),
+        ("apiserver-san", "cluster_apiserver_certificate_sans", settings.apiserver_certificate_sans),
+        ("apiserver-endpoint", "cluster_apiserver_endpoints", settings.apiserver_endpoints),
     ):
         for text in texts:
             if _address_of(text) is None and not is_san(text):
@@ -131,17 +134,17 @@ def _check_endpoints(settings: Settings, resolved: Resolved, findings: Findings)
         for name, network in resolved.named():
             if address is None or not network.holds(address):
                 continue
-            if name == "excluded_cidrs":
+            if name == "cluster_excluded_cidrs":
                 findings.add(
                     "address-excluded",
-                    f"apiserver_endpoints {text!r}",
+                    f"cluster_apiserver_endpoints {text!r}",
                     f"it is inside {name} {network}",
                     "exclude only what the cluster does not use",
                 )
-            elif name in ("pod_cidrs", "service_cidrs", "extra_service_cidrs"):
+            elif name in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
                 findings.add(
                     "apiserver-endpoint",
-                    f"apiserver_endpoints {text!r}",
+                    f"cluster_apiserver_endpoints {text!r}",
                     f"it is inside {name} {network}, where no load balancer can be",
                     f"move {name} to a free network",
                 )
@@ -175,7 +178,7 @@ def port_range(text: str) -> tuple[int, int] | None:
 
 
 def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> None:
-    value = f"node_port_range {settings.node_port_range!r}"
+    value = f"cluster_node_port_range {settings.node_port_range!r}"
     ports = port_range(settings.node_port_range)
     if ports is None:
         findings.add("node-port-range", value, "it is not a range of ports", "write it like 30000-32767")
@@ -196,10 +199,8 @@ def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> 
 
 def _check_backend(settings: Settings, contract: Contract, findings: Findings) -> None:
     mode = settings.kube_proxy_mode
-    value = f"kube_proxy_mode {mode!r}"
-    if mode not in KUBE_PROXY_MODES:
-        findings.add("kube-proxy-mode", value, "it is unknown", f"use one of {', '.join(KUBE_PROXY_MODES)}")
-    elif mode not in contract.kube_proxy_modes:
+    value = f"cluster_kube_proxy_mode {mode!r}"
+    if mode not in contract.kube_proxy_modes:
         listed = ", ".join(contract.kube_proxy_modes)
         findings.add(
             "kube-proxy-mode", value, f"backend {contract.name} does not work with it", f"use one of {listed}"
@@ -207,7 +208,7 @@ def _check_backend(settings: Settings, contract: Contract, findings: Findings) -
     if settings.network_policy_enabled and contract.policy_engine in ("none", ""):
         findings.add(
             "policy-unsupported",
-            "network_policy_enabled true",
+            "cluster_network_policy_enabled true",
             f"backend {contract.name} enforces no network policy, and nothing would say so later",
             "use a backend with a policy engine, or do without policies",
         )

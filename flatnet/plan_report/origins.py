@@ -4,24 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flatnet.plan_report.document import Document
-
-# Setting of the planner -> the inventory's variable for it, as playbooks/vars/wiring.yml has it.
-VARIABLES: Mapping[str, str] = {
-    "backend": "cluster_network_backend",
-    "cluster_name": "cluster_name",
-    "dns_addresses": "cluster_dns_service_addresses",
-    "dns_domain": "cluster_dns_domain_name",
-    "excluded_cidrs": "cluster_excluded_cidrs",
-    "extra_apiserver_sans": "cluster_apiserver_extra_sans",
-    "host_cidrs": "cluster_host_cidrs",
-    "kube_proxy_mode": "cluster_kube_proxy_mode",
-    "max_pods": "cluster_max_pods",
-    "node_port_range": "cluster_node_port_range",
-    "node_prefixes": "cluster_node_prefixes",
-    "pod_cidrs": "cluster_pod_cidrs",
-    "service_cidrs": "cluster_service_cidrs",
-    "underlay_mtu": "cluster_underlay_mtu",
-}
+from flatnet.settings import setting_of
 
 
 class Origin(NamedTuple):
@@ -56,7 +39,7 @@ _FLAGS: Mapping[tuple[str, str], _Rule] = {
     ("kube-controller-manager", "node-cidr-mask-size-ipv4"): _Rule("node_prefixes", _PREFIX_RULE),
     ("kube-controller-manager", "node-cidr-mask-size-ipv6"): _Rule("node_prefixes", _PREFIX_RULE),
     ("kube-controller-manager", "allocate-node-cidrs"): _Rule(
-        "backend",
+        "network_backend",
         "false: the plan gives every node its network and writes Node.spec.podCIDRs; nobody else may",
     ),
     ("kube-proxy", "cluster-cidr"): _Rule("pod_cidrs", _POD_RULE),
@@ -81,6 +64,10 @@ _FILES = {
 _UNKNOWN = _Rule("", "computed by the planner")
 
 
+def _variable(name: str) -> str:
+    return setting_of(name).variable
+
+
 def flag_origins(document: Document) -> dict[str, list[Origin]]:
     """Return daemon -> its flags, then the fields of its configuration file, then the flags by host."""
     found: dict[str, list[Origin]] = {}
@@ -102,7 +89,7 @@ def flag_origins(document: Document) -> dict[str, list[Origin]]:
 
 def _origin(daemon: str, name: str, value: object, rule: _Rule) -> Origin:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Origin(daemon, name, text, VARIABLES.get(rule.setting, ""), rule.words)
+    return Origin(daemon, name, text, _variable(rule.setting) if rule.setting else "", rule.words)
 
 
 def _host_origins(document: Document) -> list[Origin]:
@@ -134,14 +121,14 @@ def _host_origins(document: Document) -> list[Origin]:
                 "kube-apiserver",
                 "--service-account-issuer",
                 issuer,
-                VARIABLES["dns_domain"],
+                _variable("dns_domain"),
                 "the Service kubernetes, as pods call it",
             ),
             Origin(
                 "kube-controller-manager",
                 "--cluster-name",
                 document["cluster_name"],
-                VARIABLES["cluster_name"],
+                _variable("cluster_name"),
                 _AS_SET,
             ),
         ]
@@ -183,28 +170,30 @@ def value_origins(document: Document) -> list[Origin]:
             "",
             "Service kubernetes",
             ", ".join(document["first_service_addresses"]),
-            VARIABLES["service_cidrs"],
+            _variable("service_cidrs"),
             "the first address after the network's own",
         ),
-        Origin("", "DNS", ", ".join(document["dns_addresses"]), VARIABLES["dns_addresses"], _DNS_RULE),
+        Origin("", "DNS", ", ".join(document["dns_addresses"]), _variable("dns_addresses"), _DNS_RULE),
         Origin(
             "",
             "MTU between nodes",
             str(document["underlay_mtu"]),
-            VARIABLES["underlay_mtu"],
+            _variable("underlay_mtu"),
             "when not set the smallest that the hosts have, 1500 while none is known",
         ),
         Origin(
             "",
             "MTU of pods",
             str(document["mtu"]),
-            VARIABLES["backend"],
+            _variable("network_backend"),
             f"{document['underlay_mtu']} less {overhead} bytes that {backend['name']} adds to a packet",
         ),
     ]
     ports = [f"{port['protocol']} {port['port']} ({port['purpose']})" for port in backend["ports"]]
     rule = f"what {backend['name']} declares" if ports else f"{backend['name']} listens on none"
-    found.append(Origin("", "Ports between nodes", ", ".join(ports) or "none", VARIABLES["backend"], rule))
+    found.append(
+        Origin("", "Ports between nodes", ", ".join(ports) or "none", _variable("network_backend"), rule)
+    )
     return [*found, *_san_origins(document)]
 
 
@@ -228,7 +217,7 @@ def _san_origins(document: Document) -> list[Origin]:
         elif text in hosts:
             key = ("group kube_control_plane", "name and addresses of every control-plane host")
         else:
-            key = (VARIABLES["extra_apiserver_sans"], _AS_SET)
+            key = (_variable("extra_apiserver_sans"), _AS_SET)
         groups.setdefault(key, []).append(text)
     return [
         Origin("", "Names of the API", ", ".join(texts), variable, rule)

@@ -63,10 +63,10 @@ def cluster_for(count: int) -> str:
 
 
 def settings_for(count: int, is_dual: bool = False) -> dict[str, list[str]]:
-    settings = {"pod_cidrs": [cluster_for(count)], "service_cidrs": [SERVICES]}
+    settings = {"cluster_pod_cidrs": [cluster_for(count)], "cluster_service_cidrs": [SERVICES]}
     if is_dual:
-        settings["pod_cidrs"].append(f"fd00::/{PREFIX_IPV6 - (count - 1).bit_length()}")
-        settings["service_cidrs"].append(SERVICES_IPV6)
+        settings["cluster_pod_cidrs"].append(f"fd00::/{PREFIX_IPV6 - (count - 1).bit_length()}")
+        settings["cluster_service_cidrs"].append(SERVICES_IPV6)
     return settings
 
 

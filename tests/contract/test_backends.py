@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.backends import BEGIN, DEFAULTS, END, TARGET, main, page, scenarios, tables
+from tests.docs.backends import BEGIN, END, TARGET, main, page, scenarios, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))
@@ -85,11 +85,6 @@ def test_a_backend_is_asked_what_it_refuses_before_anything_is_changed() -> None
 @by_backend
 def test_a_backend_has_a_scenario(role: Path) -> None:
     assert contract(role)["name"] in {scenario.backend for scenario in scenarios()}
-
-
-def test_the_tables_take_the_same_defaults_as_the_playbooks() -> None:
-    wiring = (ROOT / "playbooks/vars/wiring.yml").read_text()
-    assert [key for key, value in DEFAULTS.items() if f"{key} | default({value!r})" not in wiring] == []
 
 
 def test_the_tables_about_backends_are_up_to_date() -> None:

@@ -5,39 +5,59 @@ import yaml
 
 from flatnet.programs.catalog import load_catalog
 from flatnet.programs.images import ImageSpec
-from flatnet.settings import settings_of
+from flatnet.settings import SETTINGS, Settings
+from tests.docs import settings as settings_docs
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRING = (ROOT / "playbooks/vars/wiring.yml").read_text()
 
 
+# An input that is a setting as it stands.
+AS_IT_STANDS = re.compile(r"\{\{ __cluster_settings\.(cluster_\w+) \}\}")
+
+
 def test_the_probe_image_is_the_one_that_every_node_is_given() -> None:
     pin = load_catalog().image("agnhost")
     reference = ImageSpec(pin.name, "any version", pin.program, tag=pin.tag).reference
-    assert f"default('{reference}')" in yaml.safe_load(WIRING)["network_check_image"]
+    assert Settings().probe_image == reference
 
 
-def test_the_example_inventory_shows_every_setting() -> None:
-    text = (ROOT / "inventories/example/group_vars/k8s_cluster/network.yml").read_text()
-    assert set(re.findall(r"^(?:# )?(cluster_\w+):", text, re.MULTILINE)) == settings_of(
-        yaml.safe_load(WIRING)
-    )
+def test_what_is_told_of_settings_is_written_from_their_definition() -> None:
+    assert settings_docs.main(["--check"]) == 0
 
 
-def test_what_the_example_shows_in_a_comment_is_the_default() -> None:
-    text = (ROOT / "inventories/example/group_vars/k8s_cluster/network.yml").read_text()
-    comments = "\n".join(re.findall(r"^# (cluster_\w+:.*)$", text, re.MULTILINE))
-    defaults = {
-        name: yaml.safe_load(value)
-        for name, value in re.findall(r"\b(cluster_\w+) \| default\(('[^']*'|\[.*?\]|\w+|\{\})\)", WIRING)
-    }
-    # One is an expression of Ansible, and the other has no default but what the hosts have.
-    shown = {
-        name: value
-        for name, value in yaml.safe_load(comments).items()
-        if name not in ("cluster_state_directory", "cluster_underlay_mtu")
-    }
-    assert shown == {name: defaults.get(name) for name in shown}
+def test_every_setting_of_the_wiring_is_one_and_has_no_other_default_there() -> None:
+    mentioned = set(re.findall(r"__cluster_settings\.(\w+)", WIRING))
+    assert mentioned - {one.variable for one in SETTINGS} == set()
+    assert re.findall(r"(?<![\w.])cluster_\w+ \| default\(", WIRING) == []
+
+
+def _handed_on() -> dict[str, str]:
+    """Return input of a role -> the setting that it is, by the wiring, an internal name, or its name."""
+    texts = {name: value for name, value in yaml.safe_load(WIRING).items() if isinstance(value, str)}
+    direct = {name: match[1] for name, text in texts.items() if (match := AS_IT_STANDS.fullmatch(text))}
+    by_way = {name: direct[text[3:-3]] for name, text in texts.items() if text[3:-3] in direct}
+    return direct | by_way | {one.variable: one.variable for one in SETTINGS}
+
+
+def test_a_role_that_is_handed_a_setting_has_its_type_choices_and_default() -> None:
+    settings = {one.variable: one for one in SETTINGS}
+    compared = set()
+    for role in sorted((ROOT / "roles").iterdir()):
+        entries = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+        defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+        for name, variable in _handed_on().items():
+            option, setting = entries["main"].get("options", {}).get(name), settings[variable]
+            if option is None:
+                continue
+            compared.add(name)
+            assert option["type"] == setting.kind.ansible, name
+            if setting.choices and setting.kind.ansible != "dict" and "choices" in option:
+                assert set(option["choices"]) == set(setting.choices), name
+            if name in defaults and not option.get("required"):
+                assert defaults[name] == setting.plain_default, name
+                assert option.get("default", setting.plain_default) == setting.plain_default, name
+    assert {"cluster_dns_upstreams", "kube_control_plane_api_port", "node_programs_source"} <= compared
 
 
 def test_only_inputs_that_a_role_specifies_are_wired() -> None:

@@ -13,18 +13,13 @@ import yaml
 from flatnet.errors import FlatnetError
 from flatnet.plan import Contract, find_contracts, load_contract, pod_mtu
 from flatnet.plan.addresses import parse_network
+from flatnet.settings import Settings
 from tests.docs.generated_page import ROOT, run
 
 TARGET = Path("docs/backends.md")
 BEGIN = "<!-- Written by `python -m tests.docs.backends` from the roles' contracts and the scenarios: -->\n"
 END = "<!-- Until here. -->\n"
 
-# What the playbooks take where an inventory says nothing: playbooks/vars/wiring.yml.
-DEFAULTS = {
-    "cluster_network_backend": "kubenet",
-    "cluster_kube_proxy_mode": "iptables",
-    "cluster_pod_cidrs": ["10.200.0.0/16"],
-}
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _UNDERLAY_MTU = 1500
 _SOURCES = {
@@ -54,7 +49,7 @@ def scenarios(root: Path = ROOT) -> list[Scenario]:
 
 
 def _scenario(directory: Path) -> Scenario:
-    values: dict[str, Any] = dict(DEFAULTS)
+    values: dict[str, Any] = Settings().data
     try:
         for path in sorted(directory.glob("inventory/*.yml")):
             values |= yaml.safe_load(path.read_text(encoding="utf-8"))["k8s_cluster"].get("vars", {})

@@ -91,7 +91,6 @@ REFUSED = [
     Case("node-prefix-count", settings(DUAL, node_prefixes=(24,)), settings(node_prefixes=(24,))),
     Case("max-pods", settings(max_pods=254), settings(max_pods=126)),
     Case("max-pods", settings(SIX, node_prefixes=(122,)), settings(SIX, node_prefixes=(120,))),
-    Case("max-pods", settings(max_pods=0), settings(max_pods=1)),
     Case(FULL, settings(pod_cidrs=("10.200.0.0/23",)), settings(pod_cidrs=("10.200.0.0/22",))),
     Case(
         FULL, settings(SIX, pod_cidrs=("2001:db8:200::/63",)), settings(SIX, pod_cidrs=("2001:db8:200::/62",))
@@ -175,7 +174,6 @@ REFUSED = [
         settings(network_policy_enabled=True),
         settings(network_policy_enabled=True) | {"contract": POLICY},
     ),
-    Case("underlay-mtu", settings(underlay_mtu=65536), settings(underlay_mtu=65535)),
     Case(
         "underlay-mtu",
         settings(underlay_mtu=1500) | facts(interfaces=[INTERFACE | {"mtu": 1499}]),

@@ -210,7 +210,8 @@ def of_each(what: str) -> str:
 REFUSED = {
     "outside": Refusal(
         finding(
-            f"[allocation-outside] {of_each('allocation')}: it is outside 10.91.0.0/20. Fix: let pod_cidrs "
+            f"[allocation-outside] {of_each('allocation')}: it is outside 10.91.0.0/20. Fix: let "
+            "cluster_pod_cidrs "
             "cover it, or pin a network inside and replace the node; the entry of a node that does not run "
             "yet can be deleted."
         ),
@@ -220,7 +221,7 @@ REFUSED = {
     "mask": Refusal(
         finding(
             f"[adoption-prefix] {of_each('Node.spec.podCIDRs has')}: nodes are planned with a /25. Fix: "
-            "write 24 into node_prefixes, or pod_prefix: 24 on that host."
+            "write 24 into cluster_node_prefixes, or pod_prefix: 24 on that host."
         ),
         settings={"cluster_node_prefixes": [25]},
     ),
@@ -235,7 +236,8 @@ REFUSED = {
     "families": Refusal(
         finding(
             f"[adoption-families] {of_each('Node.spec.podCIDRs has')}: nodes are planned with ipv4, ipv6, "
-            "and what a Node has is immutable. Fix: write pod_cidrs and service_cidrs for ipv4, or drain it, "
+            "and what a Node has is immutable. Fix: write cluster_pod_cidrs and cluster_service_cidrs "
+            "for ipv4, or drain it, "
             "delete its Node object and give the Node objects anew."
         ),
         settings={"cluster_pod_cidrs": POOLS, "cluster_service_cidrs": SERVICES},
@@ -266,9 +268,11 @@ REFUSED = {
     # What node-1 has is not for others, although the inventory does not know it.
     "full": Refusal(
         finding(
-            "[pod-network-full] pod_cidrs 10.90.0.0/22: it holds 4 /24 networks, 4 taken by nodes, 1 more "
-            "needed; none is left for node-3. Fix: widen pod_cidrs to a /21 (holds 8 nodes), or add another "
-            "network to pod_cidrs."
+            "[pod-network-full] cluster_pod_cidrs 10.90.0.0/22: it holds 4 /24 networks, 4 taken by "
+            "nodes, 1 more "
+            "needed; none is left for node-3. Fix: widen cluster_pod_cidrs to a /21 (holds 8 nodes), or "
+            "add another "
+            "network to cluster_pod_cidrs."
         ),
         settings={"cluster_pod_cidrs": ["10.90.0.0/22"]},
         allocations={"node-2": "{node-2}"},

@@ -3,31 +3,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flatnet.settings import Findings, check_settings, settings_of
+from flatnet.settings import VariableFindings, check_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRING = {
-    "__cluster_name": "{{ cluster_name | default('kubernetes') }}",
-    "network_plan_pod_cidrs": "{{ cluster_pod_cidrs | default([]) }}",
+    "__cluster_name": "{{ __cluster_settings.cluster_name }}",
+    "network_plan_pod_cidrs": "{{ __cluster_settings.cluster_pod_cidrs }}",
     "network_check_dns": "{{ 'refused' if cluster_dns_upstreams == [] else 'skipped' }}",
     "cluster_dns_domain": "{{ plan.domain }}",
-    "cni_backend": {"cluster_name": "{{ __cluster_name }}", "mtu": ["{{ cluster_mtu }}"]},
+    "cni_backend": {
+        "cluster_name": "{{ __cluster_name }}",
+        "mtu": ["{{ __cluster_settings.cluster_underlay_mtu }}"],
+    },
     "etcd_members": "{{ cluster_pki_result.members }}",
 }
 INPUTS = {"cluster_dns_replicas", "cluster_dns_domain"}
 
 
-def _findings(*given: str, overruling: tuple[str, ...] = ()) -> Findings:
-    return check_settings(given, overruling, WIRING, INPUTS)
-
-
-def test_settings_are_what_the_wiring_reads_and_does_not_make() -> None:
-    assert settings_of(WIRING) == {
-        "cluster_name",
-        "cluster_pod_cidrs",
-        "cluster_dns_upstreams",
-        "cluster_mtu",
-    }
+def _findings(*given: str, overruling: tuple[str, ...] = ()) -> VariableFindings:
+    return check_variables(given, overruling, WIRING, INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -44,29 +38,31 @@ def test_settings_are_what_the_wiring_reads_and_does_not_make() -> None:
             "etcd_members",
             "etcd_members is set by the playbooks from what they know; take it out of the inventory",
         ),
-        ("cni_backend", "cni_backend is set by the playbooks; set cluster_mtu instead"),
+        ("cni_backend", "cni_backend is set by the playbooks; set cluster_underlay_mtu instead"),
     ],
 )
 def test_a_variable_that_is_meant_otherwise_is_refused_with_what_to_set(name: str, sentence: str) -> None:
-    assert _findings(name) == Findings([sentence], [])
+    assert _findings(name) == VariableFindings([sentence], [])
 
 
 def test_what_only_begins_as_settings_do_is_told_and_not_refused() -> None:
-    assert _findings("cluster_owner") == Findings(
+    assert _findings("cluster_owner") == VariableFindings(
         [], ["cluster_owner is no setting of flatnet, and nothing reads it"]
     )
 
 
 def test_settings_inputs_of_roles_and_foreign_variables_are_nothing_to_speak_of() -> None:
     given = ("cluster_name", "cluster_dns_replicas", "cluster_reset_confirmed", "ansible_user", "etcd_data")
-    assert _findings(*given) == Findings([], [])
+    assert _findings(*given) == VariableFindings([], [])
 
 
 def test_the_command_line_outranks_the_wiring_so_that_nothing_is_lost() -> None:
-    assert _findings("network_plan_pod_cidrs", overruling=("network_plan_pod_cidrs",)) == Findings([], [])
+    assert _findings("network_plan_pod_cidrs", overruling=("network_plan_pod_cidrs",)) == VariableFindings(
+        [], []
+    )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "inventories").glob("*/group_vars/*/*.yml")), ids=str)
 def test_the_inventories_of_the_project_set_nothing_in_vain(path: Path) -> None:
     wiring = yaml.safe_load((ROOT / "playbooks/vars/wiring.yml").read_text())
-    assert check_settings(yaml.safe_load(path.read_text()), (), wiring, ()) == Findings([], [])
+    assert check_variables(yaml.safe_load(path.read_text()), (), wiring, ()) == VariableFindings([], [])

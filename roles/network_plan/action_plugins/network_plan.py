@@ -19,6 +19,7 @@ try:
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
     from flatnet.plan_report import read_document
+    from flatnet.settings import read_settings
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
@@ -49,13 +50,11 @@ class ActionModule(ActionBase):
         validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
         _, arguments = validate(
             argument_spec={
-                "backend": {"type": "str", "required": True},
                 "settings": {"type": "dict", "required": True},
                 "allocations_path": {"type": "path", "required": True},
                 "record_enabled": {"type": "bool", "default": True},
                 "facts": {"type": "str", "default": "flatnet_facts"},
                 "deployed_path": {"type": "path", "default": ""},
-                "existing_nodes": {"type": "raw", "default": []},
                 "table_enabled": {"type": "bool", "default": False},
             }
         )
@@ -66,7 +65,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from None
 
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        contract = load_contract(arguments["backend"], self._roles_paths())
+        # What is wrong with them is told with everything else, by plan_from_data.
+        settings = read_settings(arguments["settings"])[0]
+        contract = load_contract(settings.network_backend, self._roles_paths())
         hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
         deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
                 contract.data,
                 ledger.allocations,
                 deployed,
-                read_existing_nodes(arguments["existing_nodes"]),
+                read_existing_nodes(settings.existing_nodes),
             )
             text = ledger.text_after(planned.allocations)
             changed = arguments["record_enabled"] and text != ledger.before

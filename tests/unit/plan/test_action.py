@@ -164,7 +164,7 @@ def test_check_mode_writes_nothing_and_what_is_wrong_is_one_message(inventory: P
         inventory,
         "--check",
         "-e",
-        '{"network_plan_pod_cidrs": ["10.32.0.0/16"], "network_plan_max_pods": 300}',
+        '{"network_plan_settings": {"cluster_pod_cidrs": ["10.32.0.0/16"], "cluster_max_pods": 300}}',
     )
     assert code == 2, output
     assert "Task failed: the network cannot be planned, 3 findings:\n- [allocation-outside]" in output
@@ -182,11 +182,16 @@ def test_a_plan_that_is_not_to_be_recorded_writes_nothing(inventory: Path) -> No
 
 
 def test_what_is_wrong_is_printed_once_and_not_for_its_cause_again(inventory: Path) -> None:
-    code, output = run(inventory, "-e", '{"network_plan_dns_domain": "Example.com"}')
+    code, output = run(
+        inventory, "-e", '{"network_plan_settings": {"cluster_dns_domain_name": "Example.com"}}'
+    )
     assert code == 2, output
     # Once in the error, once in the task's result.
     assert (
-        output.count("[dns-domain] dns_domain 'Example.com': it is not a lower-case DNS name. Fix: use") == 2
+        output.count(
+            "[dns-domain] cluster_dns_domain_name 'Example.com': it is not a lower-case DNS name. Fix: use"
+        )
+        == 2
     )
     assert "caused by" not in output
 
@@ -208,12 +213,13 @@ def test_nodes_that_run_already_and_what_is_deployed_are_taken_into_account(inve
     deployed = prepare(Settings(dns_domain="example.com"), HOSTS_OF_CASES[:1]).plan
     (inventory.parent / "network_deployed.json").write_text(document_text(plan_document(deployed)))
     (inventory.parent / "nodes.json").write_text(json.dumps({"items": running}))
-    extra = {"network_plan_existing_nodes": f"{inventory.parent}/nodes.json"}
-    code, output = run(inventory, "-e", json.dumps(extra))
+    settings: dict[str, object] = {"cluster_existing_nodes": f"{inventory.parent}/nodes.json"}
+    code, output = run(inventory, "-e", json.dumps({"network_plan_settings": settings}))
     assert code == 2, output
-    assert "[immutable-dns-domain] dns_domain cluster.local in place of example.com" in output
+    assert "[immutable-dns-domain] cluster_dns_domain_name cluster.local in place of example.com" in output
     assert not (inventory.parent / "network_allocations.yml").exists()
-    code, output = run(inventory, "-e", json.dumps(extra | {"network_plan_allowed_changes": ["dns_domain"]}))
+    settings |= {"cluster_allowed_changes": ["dns_domain"]}
+    code, output = run(inventory, "-e", json.dumps({"network_plan_settings": settings}))
     assert code == 0, output
     assert "[WARNING]: [immutable-dns-domain]" in output
     assert "node-b: [10.200.40.0/24]" in (inventory.parent / "network_allocations.yml").read_text()

@@ -63,7 +63,8 @@ def test_both_families_are_taken_over() -> None:
 def test_families_that_a_running_node_cannot_get_are_refused(has: tuple[str, ...], families: str) -> None:
     assert findings(DUAL, BOTH, existing_nodes=[node("node-a", *has)]) == [
         f"[adoption-families] node-a: Node.spec.podCIDRs has {', '.join(has)}: nodes are planned with ipv4, "
-        f"ipv6, and what a Node has is immutable. Fix: write pod_cidrs and service_cidrs for {families}, or "
+        "ipv6, and what a Node has is immutable. Fix: write cluster_pod_cidrs and "
+        f"cluster_service_cidrs for {families}, or "
         "drain it, delete its Node object and give the Node objects anew."
     ]
 
@@ -72,7 +73,8 @@ def test_a_family_that_is_not_planned_is_refused_too() -> None:
     running = [node("node-a", "10.200.3.0/24", "2001:db8:200:7::/64")]
     assert findings(existing_nodes=running) == [
         "[adoption-families] node-a: Node.spec.podCIDRs has 10.200.3.0/24, 2001:db8:200:7::/64: nodes are "
-        "planned with ipv4, and what a Node has is immutable. Fix: write pod_cidrs and service_cidrs for "
+        "planned with ipv4, and what a Node has is immutable. Fix: write cluster_pod_cidrs and "
+        "cluster_service_cidrs for "
         "ipv4, ipv6, or drain it, delete its Node object and give the Node objects anew."
     ]
 
@@ -81,7 +83,8 @@ def test_networks_of_another_size_are_refused_until_that_size_is_written() -> No
     running = [node("node-b", "10.200.3.0/25"), node("node-a", "10.200.2.128/25")]
     assert findings(existing_nodes=running) == [
         "[adoption-prefix] node-a: Node.spec.podCIDRs has 10.200.2.128/25; node-b: Node.spec.podCIDRs has "
-        "10.200.3.0/25: nodes are planned with a /24. Fix: write 25 into node_prefixes, or pod_prefix: 25 on "
+        "10.200.3.0/25: nodes are planned with a /24. Fix: write 25 into cluster_node_prefixes, or "
+        "pod_prefix: 25 on "
         "that host."
     ]
     assert pod_cidrs(prepare(replace(Settings(), node_prefixes=(25,)), existing_nodes=running)) == {
@@ -102,7 +105,7 @@ def test_a_host_with_its_own_number_of_pods_is_measured_by_that() -> None:
     assert pod_cidrs(prepare(some=some, existing_nodes=RUNNING))["node-a"] == ["10.200.5.0/24"]
     assert findings(some=some, existing_nodes=[node("node-a", "10.200.5.0/25")]) == [
         "[max-pods] node-a: allocation 10.200.5.0/25: it addresses 125 pods, max_pods is 200. Fix: lower "
-        "max_pods or pin a larger network."
+        "that or pin a larger network."
     ]
 
 
@@ -168,7 +171,7 @@ def test_a_pin_on_what_a_running_node_has_settles_what_the_allocations_have() ->
 def test_what_is_outside_the_pod_networks_is_refused() -> None:
     assert findings(existing_nodes=[node("node-a", "10.9.5.0/24")]) == [
         "[allocation-outside] node-a: allocation 10.9.5.0/24: it is outside 10.200.0.0/16. "
-        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node; "
+        "Fix: let cluster_pod_cidrs cover it, or pin a network inside and replace the node; "
         "the entry of a node that does not run yet can be deleted."
     ]
 

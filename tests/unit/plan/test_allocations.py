@@ -115,7 +115,7 @@ def test_entries_outside_changed_pod_networks_are_refused_instead_of_moved() -> 
         Settings(pod_cidrs=("10.201.0.0/16",)), allocations={"nodes": {"node-a": ["10.200.0.0/24"]}}
     ) == [
         "[allocation-outside] node-a: allocation 10.200.0.0/24: it is outside 10.201.0.0/16. "
-        "Fix: let pod_cidrs cover it, or pin a network inside and replace the node; "
+        "Fix: let cluster_pod_cidrs cover it, or pin a network inside and replace the node; "
         "the entry of a node that does not run yet can be deleted."
     ]
 
@@ -148,35 +148,37 @@ def test_a_family_that_is_given_up_stays_recorded() -> None:
 
 def test_a_full_network_says_how_many_fit_and_what_makes_room() -> None:
     assert findings(Settings(pod_cidrs=("10.200.0.0/23",))) == [
-        "[pod-network-full] pod_cidrs 10.200.0.0/23: it holds 2 /24 networks, 0 taken by nodes, 3 more "
+        "[pod-network-full] cluster_pod_cidrs 10.200.0.0/23: it holds 2 /24 networks, 0 taken by nodes, "
+        "3 more "
         "needed; "
-        "none is left for node-c. Fix: widen pod_cidrs to a /22 (holds 4 nodes), or set node_prefixes to 25."
+        "none is left for node-c. Fix: widen cluster_pod_cidrs to a /22 (holds 4 nodes), or set "
+        "cluster_node_prefixes to 25."
     ]
 
 
 def test_a_network_full_of_entries_is_not_advised_to_take_a_longer_prefix() -> None:
     ledger = {"nodes": {"node-a": ["10.200.0.0/24"], "node-b": ["10.200.1.0/24"]}}
     assert findings(Settings(pod_cidrs=("10.200.0.0/23",)), allocations=ledger) == [
-        "[pod-network-full] pod_cidrs 10.200.0.0/23: it holds 2 /24 networks, 2 taken by nodes, "
-        "1 more needed; none is left for node-c. Fix: widen pod_cidrs to a /22 (holds 4 nodes)."
+        "[pod-network-full] cluster_pod_cidrs 10.200.0.0/23: it holds 2 /24 networks, 2 taken by nodes, "
+        "1 more needed; none is left for node-c. Fix: widen cluster_pod_cidrs to a /22 (holds 4 nodes)."
     ]
 
 
 def test_a_wider_network_that_would_meet_another_one_is_not_advised() -> None:
     beside = Settings(pod_cidrs=("10.200.0.0/23",), service_cidrs=("10.200.2.0/24",))
-    assert findings(beside)[0].endswith("none is left for node-c. Fix: set node_prefixes to 25.")
+    assert findings(beside)[0].endswith("none is left for node-c. Fix: set cluster_node_prefixes to 25.")
     # All is taken, wider networks hold the services, and no prefix makes room: one way is left.
     ledger = {"nodes": {"node-a": ["10.200.0.0/24"], "node-b": ["10.200.1.0/24"]}}
     assert findings(beside, allocations=ledger)[0].endswith("Fix: shrink the cluster.")
     several = KUBENET | {"several_pod_cidrs": True}
     assert findings(beside, contract=several, allocations=ledger)[0].endswith(
-        "Fix: add another network to pod_cidrs."
+        "Fix: add another network to cluster_pod_cidrs."
     )
 
 
 def test_a_longer_prefix_that_is_too_small_for_the_pods_says_so() -> None:
     assert findings(Settings(pod_cidrs=("10.200.0.0/23",), max_pods=200))[0].endswith(
-        "or set node_prefixes to 25 and max_pods to at most 125."
+        "or set cluster_node_prefixes to 25 and cluster_max_pods to at most 125."
     )
 
 
@@ -203,7 +205,7 @@ def test_what_is_kept_is_given_away_only_when_nothing_else_is_free_and_that_is_s
     assert tight.warnings == [
         "[tombstone-reused] x: kept 10.200.0.0/24: the pod networks are otherwise full, so that another node "
         "got what was kept in case it returns. Fix: make sure that its Node object is gone, "
-        "or widen pod_cidrs to keep room for nodes that return."
+        "or widen cluster_pod_cidrs to keep room for nodes that return."
     ]
 
 

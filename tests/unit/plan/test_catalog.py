@@ -1,10 +1,10 @@
 """Every rule of the catalog: what it refuses, what it accepts just beside that, in both families."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from plan_cases import HOSTS, KUBENET, host, prepare
 from plan_examples import Case, node_b, running
 from plan_examples_hosts import REFUSED_HOSTS, WARNED
@@ -15,14 +15,16 @@ from flatnet.plan import RULES, Contract, PlanError, Settings, adopted_allocatio
 from flatnet.plan.findings import Finding, Findings
 from flatnet.plan.immutable import KINDS
 from flatnet.plan.planner import prepare_plan
+from flatnet.settings import SETTINGS, setting_of
 
 ROOT = Path(__file__).resolve().parents[3]
 REFUSED = [*REFUSED_SETTINGS, *REFUSED_HOSTS]
 
 # Rules about inputs that never get as far as a plan.
 ELSEWHERE = {
-    "setting-unknown": lambda: plan_from_data({"colour": "red"}, [], KUBENET),
-    "setting-type": lambda: plan_from_data({"max_pods": "many"}, [], KUBENET),
+    "setting-unknown": lambda: plan_from_data({"cluster_colour": "red"}, [], KUBENET),
+    "setting-type": lambda: plan_from_data({"cluster_max_pods": "many"}, [], KUBENET),
+    "setting-range": lambda: plan_from_data({"cluster_max_pods": 0}, [], KUBENET),
     "host-type": lambda: plan_from_data({}, [5], KUBENET),
     "allocation-format": lambda: prepare(allocations={"nodes": {"node-a": ["x"]}}),
     "allocation-twice": lambda: prepare(allocations={"nodes": {"a": []}, "removed": {"a": []}}),
@@ -71,9 +73,7 @@ def test_every_kind_of_change_that_can_be_allowed_is_documented_and_accepted_by_
     text = (ROOT / "docs/plan_rules.md").read_text().partition("## What cannot change")[2]
     rows = [line.split("`")[1:4:2] for line in text.splitlines() if line.startswith("| `")]
     assert rows == [[kind, KINDS[kind].rule] for kind in KINDS]
-    specification = yaml.safe_load((ROOT / "roles/network_plan/meta/argument_specs.yml").read_text())
-    options = specification["argument_specs"]["main"]["options"]
-    assert options["network_plan_allowed_changes"]["choices"] == list(KINDS)
+    assert setting_of("allowed_changes").choices == tuple(KINDS)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=ids(REFUSED))
@@ -88,13 +88,34 @@ def test_a_message_has_the_value_the_reason_and_the_fix(case: Case) -> None:
         assert not finding.fix.endswith(".")
 
 
+VARIABLES = {one.variable for one in SETTINGS}
+# A host may have its own number of pods, under that name.
+INNER_NAMES = {one.name for one in SETTINGS} - VARIABLES - {"max_pods"}
+
+
+@pytest.mark.parametrize("case", [*REFUSED, *WARNED], ids=ids([*REFUSED, *WARNED]))
+def test_a_finding_names_settings_as_the_inventory_does(case: Case) -> None:
+    try:
+        lines = prepare(**case.broken).warnings
+    except PlanError as error:
+        lines = str(error).splitlines()
+    # Kinds of change have names of their own, some of which are those of settings.
+    words = set(
+        re.findall(
+            r"[a-z]+(?:_[a-z]+)+", re.sub(r"cluster_allowed_changes:? \[?\w+\]?", "", "\n".join(lines))
+        )
+    )
+    assert words & INNER_NAMES == set()
+    assert {word for word in words if word.startswith("cluster_")} <= VARIABLES
+
+
 def test_a_fault_of_a_thousand_hosts_is_one_finding_that_names_them_all() -> None:
     some = [HOSTS[0], *(host(f"n{i:04}", f"10.200.{i // 250}.{i % 250}") for i in range(1000))]
     with pytest.raises(PlanError) as caught:
         prepare(Settings(pod_cidrs=("10.192.0.0/12",)), some)
     assert str(caught.value).splitlines()[0] == "the network cannot be planned, 1 finding:"
     assert "n0000: address '10.200.0.0'; n0001: address '10.200.0.1'; " in str(caught.value)
-    assert "; and the same for n[0005:0999]: it is inside pod_cidrs" in str(caught.value)
+    assert "; and the same for n[0005:0999]: it is inside cluster_pod_cidrs" in str(caught.value)
     assert len(caught.value.findings) == 1000
 
 

@@ -40,10 +40,10 @@ def test_adding_a_network_moves_nobody() -> None:
 
 def test_several_networks_that_are_full_are_named_with_what_makes_room() -> None:
     assert findings(TWO, hosts(5), SEVERAL) == [
-        "[pod-network-full] pod_cidrs 10.200.0.0/23, 10.204.0.0/23: they hold 4 /24 networks, "
+        "[pod-network-full] cluster_pod_cidrs 10.200.0.0/23, 10.204.0.0/23: they hold 4 /24 networks, "
         "0 taken by nodes, 5 more needed; none is left for node-0004. "
-        "Fix: widen pod_cidrs to a /22 (holds 4 nodes), or add another network to pod_cidrs, "
-        "or set node_prefixes to 25."
+        "Fix: widen cluster_pod_cidrs to a /22 (holds 4 nodes), or add another network to cluster_pod_cidrs, "
+        "or set cluster_node_prefixes to 25."
     ]
 
 
@@ -121,7 +121,7 @@ def test_more_pods_than_a_nodes_network_addresses_are_refused_for_that_node() ->
     many = [replace(one, max_pods=300) for one in HOSTS[1:]]
     assert findings(some=[HOSTS[0], *many], allocations=prepare().allocations.to_mapping()) == [
         "[max-pods] node-b: allocation 10.200.1.0/24; node-c: allocation 10.200.2.0/24: "
-        "it addresses 253 pods, max_pods is 300. Fix: lower max_pods or pin a larger network."
+        "it addresses 253 pods, max_pods is 300. Fix: lower that or pin a larger network."
     ]
 
 
@@ -138,7 +138,7 @@ def test_more_pods_than_a_new_nodes_network_would_address_are_refused_too() -> N
         (
             {"pod_prefixes": (23, 64)},
             "pod_prefix 23, 64: there are 2 for the families ipv4. "
-            "Fix: give one per family, in the order of pod_cidrs.",
+            "Fix: give one per family, in the order of cluster_pod_cidrs.",
         ),
         (
             {"pod_prefixes": (15,)},
@@ -150,7 +150,7 @@ def test_more_pods_than_a_new_nodes_network_would_address_are_refused_too() -> N
             "pod_prefix 33: no ipv4 pod network can be split into /33 networks. "
             "Fix: use a prefix length from 16 to 32.",
         ),
-        ({"max_pods": 0}, "max_pods 0: it is below 1. Fix: use 110 or leave it out."),
+        ({"max_pods": 0}, "max_pods 0: it is not from 1 to 4194304. Fix: use 110 or leave it out."),
     ],
 )
 def test_a_size_that_cannot_be_is_refused_once_for_all_hosts(changed: dict[str, Any], line: str) -> None:

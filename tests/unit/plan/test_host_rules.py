@@ -54,8 +54,8 @@ HOST_CASES = [
     (
         "node-b",
         ["10.200.3.4"],
-        "[network-overlap] node-b: address '10.200.3.4': it is inside pod_cidrs 10.200.0.0/16. "
-        "Fix: move pod_cidrs to a free network.",
+        "[network-overlap] node-b: address '10.200.3.4': it is inside cluster_pod_cidrs 10.200.0.0/16. "
+        "Fix: move cluster_pod_cidrs to a free network.",
     ),
     (
         "node-b",
@@ -181,8 +181,8 @@ def test_a_cluster_without_control_plane_and_etcd_is_refused() -> None:
         ),
         (
             "10.200.0.0/28",
-            "[max-pods] node-b: pod_cidr pin 10.200.0.0/28: it addresses 13 pods, max_pods is 110. "
-            "Fix: lower max_pods or pin a larger network.",
+            "[max-pods] node-b: pod_cidr pin 10.200.0.0/28: it addresses 13 pods, cluster_max_pods is 110. "
+            "Fix: lower that or pin a larger network.",
         ),
     ],
 )
@@ -192,6 +192,6 @@ def test_a_pin_that_cannot_work_is_refused(pin: str, line: str) -> None:
 
 def test_a_host_outside_the_host_networks_is_a_warning() -> None:
     assert prepare(Settings(host_cidrs=("198.51.100.0/24",)), HOSTS[:1]).warnings == [
-        "[host-outside] node-a: address '192.0.2.11': it is outside host_cidrs 198.51.100.0/24. "
-        "Fix: complete host_cidrs."
+        "[host-outside] node-a: address '192.0.2.11': it is outside cluster_host_cidrs 198.51.100.0/24. "
+        "Fix: complete cluster_host_cidrs."
     ]

@@ -60,9 +60,9 @@ def inputs(draw: st.DrawFn) -> dict[str, Any]:
     running = draw(st.just({}) | ENTRIES)
     return {
         "settings": {
-            "pod_cidrs": list(pods),
-            "service_cidrs": [SERVICES[six] for six in families],
-            "max_pods": 50,
+            "cluster_pod_cidrs": list(pods),
+            "cluster_service_cidrs": [SERVICES[six] for six in families],
+            "cluster_max_pods": 50,
         },
         "hosts": hosts,
         "contract": CONTRACT,

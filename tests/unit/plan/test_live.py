@@ -49,32 +49,47 @@ def test_what_we_deployed_ourselves_is_accepted(
 @pytest.mark.parametrize(
     ("interfaces", "routes", "place", "mine"),
     [
-        ([interface("docker0", "10.200.7.1/24")], [], "docker0 has 10.200.7.1/24", "pod_cidrs 10.200.0.0/16"),
-        ([interface("cbr0", "10.200.1.1/24")], [], "cbr0 has 10.200.1.1/24", "pod_cidrs 10.200.0.0/16"),
-        ([interface("eth1", "10.32.0.77/32")], [], "eth1 has 10.32.0.77/32", "service_cidrs 10.32.0.0/24"),
+        (
+            [interface("docker0", "10.200.7.1/24")],
+            [],
+            "docker0 has 10.200.7.1/24",
+            "cluster_pod_cidrs 10.200.0.0/16",
+        ),
+        (
+            [interface("cbr0", "10.200.1.1/24")],
+            [],
+            "cbr0 has 10.200.1.1/24",
+            "cluster_pod_cidrs 10.200.0.0/16",
+        ),
+        (
+            [interface("eth1", "10.32.0.77/32")],
+            [],
+            "eth1 has 10.32.0.77/32",
+            "cluster_service_cidrs 10.32.0.0/24",
+        ),
         (
             [],
             [route("10.200.1.0/24", "tun0")],
             "route to 10.200.1.0/24 through tun0",
-            "pod_cidrs 10.200.0.0/16",
+            "cluster_pod_cidrs 10.200.0.0/16",
         ),
         (
             [],
             [route("10.200.1.0/24", "cbr0")],
             "route to 10.200.1.0/24 through cbr0",
-            "pod_cidrs 10.200.0.0/16",
+            "cluster_pod_cidrs 10.200.0.0/16",
         ),
         (
             [],
             [route("10.200.0.0/15", "x", "157")],
             "route to 10.200.0.0/15 through x",
-            "pod_cidrs 10.200.0.0/16",
+            "cluster_pod_cidrs 10.200.0.0/16",
         ),
         (
             [],
             [route("10.32.0.0/16", "tun0")],
             "route to 10.32.0.0/16 through tun0",
-            "service_cidrs 10.32.0.0/24",
+            "cluster_service_cidrs 10.32.0.0/24",
         ),
     ],
 )
@@ -82,7 +97,11 @@ def test_what_others_have_in_our_networks_is_refused(
     interfaces: list[dict[str, Any]], routes: list[dict[str, Any]], place: str, mine: str
 ) -> None:
     is_of_pods = "cbr0" in place
-    adopt = "give the Node objects as existing_nodes if the cluster runs already, or " if is_of_pods else ""
+    adopt = (
+        "give the Node objects as cluster_existing_nodes if the cluster runs already, or "
+        if is_of_pods
+        else ""
+    )
     assert findings(some=live(interfaces, routes)) == [
         f"[live-overlap] node-a: {place}: it overlaps {mine}. Fix: {adopt}move {mine.split()[0]} to a free "
         "network, or remove this from the host if it is left over."
@@ -95,7 +114,7 @@ def test_interfaces_that_the_contract_names_are_ours_within_the_plan() -> None:
     assert prepare(some=some, contract=contract).warnings == []
     assert findings(some=some, contract=contract | {"interfaces": []}) == [
         "[live-overlap] node-a: route to 10.200.0.0/16 through weave; node-a: weave has 10.200.64.0/16: "
-        "it overlaps pod_cidrs 10.200.0.0/16. Fix: move pod_cidrs to a free network, "
+        "it overlaps cluster_pod_cidrs 10.200.0.0/16. Fix: move cluster_pod_cidrs to a free network, "
         "or remove this from the host if it is left over."
     ]
 
@@ -122,7 +141,7 @@ def test_a_mode_of_kube_proxy_needs_its_kernel_feature(mode: str, feature: str) 
     some = live(kernel_features={feature: False})
     assert prepare(Settings(kube_proxy_mode="iptables"), some).warnings == []
     assert findings(Settings(kube_proxy_mode=mode), some)[0].startswith(
-        f"[kernel-feature] node-a: kernel feature {feature}: kube_proxy_mode {mode} needs it"
+        f"[kernel-feature] node-a: kernel feature {feature}: cluster_kube_proxy_mode {mode} needs it"
     )
 
 
@@ -172,7 +191,7 @@ def test_the_default_route_tells_the_interface_when_no_address_does() -> None:
 def test_a_setting_above_what_a_host_carries_is_refused_and_one_below_is_kept() -> None:
     some = [with_facts(HOSTS[0], **facts_with_mtu("192.0.2.11/24", 1400))]
     assert findings(Settings(underlay_mtu=1500), some) == [
-        "[underlay-mtu] node-a: underlay_mtu 1500: eth0 carries 1400 bytes only. "
+        "[underlay-mtu] node-a: cluster_underlay_mtu 1500: eth0 carries 1400 bytes only. "
         "Fix: lower it to 1400, leave it out, or raise the MTU of that interface."
     ]
     assert [prepare(Settings(underlay_mtu=mtu), some).plan["underlay_mtu"] for mtu in (1300, 1400)] == [

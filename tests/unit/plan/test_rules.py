@@ -9,132 +9,140 @@ from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, FLANNEL, HOSTS, KUBENET, fi
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, plan_from_data
+from flatnet.settings import SETTINGS
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"pod_cidrs": ("10.32.0.0/16",)},
-        "[network-overlap] pod_cidrs 10.32.0.0/16: it overlaps service_cidrs 10.32.0.0/24. "
-        "Fix: move pod_cidrs to a free network.",
+        "[network-overlap] cluster_pod_cidrs 10.32.0.0/16: it overlaps cluster_service_cidrs 10.32.0.0/24. "
+        "Fix: move cluster_pod_cidrs to a free network.",
     ),
     (
         {"host_cidrs": ("10.0.0.0/8", "192.0.2.0/24"), "service_cidrs": ("198.51.100.0/24",)},
-        "[network-overlap] pod_cidrs 10.200.0.0/16: it overlaps host_cidrs 10.0.0.0/8. "
-        "Fix: move pod_cidrs to a free network.",
+        "[network-overlap] cluster_pod_cidrs 10.200.0.0/16: it overlaps cluster_host_cidrs 10.0.0.0/8. "
+        "Fix: move cluster_pod_cidrs to a free network.",
     ),
     (
         {"excluded_cidrs": ("10.32.0.128/25",)},
-        "[network-overlap] service_cidrs 10.32.0.0/24: it overlaps excluded_cidrs 10.32.0.128/25. "
-        "Fix: move service_cidrs to a free network.",
+        "[network-overlap] cluster_service_cidrs 10.32.0.0/24: it overlaps cluster_excluded_cidrs "
+        "10.32.0.128/25. "
+        "Fix: move cluster_service_cidrs to a free network.",
     ),
     (
         {"service_cidrs": ("192.0.2.8/29",), "dns_addresses": ("192.0.2.10",)},
         "[network-overlap] node-a: address '192.0.2.11'; node-b: address '192.0.2.12'; "
-        "node-c: address '192.0.2.13': it is inside service_cidrs 192.0.2.8/29. "
-        "Fix: move service_cidrs to a free network.",
+        "node-c: address '192.0.2.13': it is inside cluster_service_cidrs 192.0.2.8/29. "
+        "Fix: move cluster_service_cidrs to a free network.",
     ),
     (
         {"pod_cidrs": ("10.200.1.0/16",)},
-        "[network-format] pod_cidrs '10.200.1.0/16': has host bits set. Fix: write 10.200.0.0/16.",
+        "[network-format] cluster_pod_cidrs '10.200.1.0/16': has host bits set. Fix: write 10.200.0.0/16.",
     ),
     (
         {"pod_cidrs": ()},
-        "[network-missing] pod_cidrs: it is empty. Fix: give one network, or one per address family.",
+        "[network-missing] cluster_pod_cidrs: it is empty. Fix: give one network, or one per address family.",
     ),
     (
         {"pod_cidrs": ("10.200.0.0/16", "10.201.0.0/16")},
-        "[family-twice] pod_cidrs 10.200.0.0/16, 10.201.0.0/16: a family has two networks, "
+        "[family-twice] cluster_pod_cidrs 10.200.0.0/16, 10.201.0.0/16: a family has two networks, "
         "and backend kubenet carries one per family. "
         "Fix: give one per family, or use a backend that carries several.",
     ),
     (
         {"service_cidrs": ("2001:db8:32::/112",)},
-        "[family-order] pod_cidrs ipv4 but service_cidrs ipv6: pods and services have different "
+        "[family-order] cluster_pod_cidrs ipv4 but cluster_service_cidrs ipv6: pods and services have "
+        "different "
         "families or a "
         "different order of them. Fix: give both lists the same families in the same order.",
     ),
     (
         {"node_prefixes": (15,)},
-        "[node-prefix] node_prefixes 15: 10.200.0.0/16 cannot be split into /15 networks. "
+        "[node-prefix] cluster_node_prefixes 15: 10.200.0.0/16 cannot be split into /15 networks. "
         "Fix: use a prefix length from 16 to 32.",
     ),
     (
         {"node_prefixes": (24, 64)},
-        "[node-prefix-count] node_prefixes 24, 64: there are 2 for the families ipv4. "
-        "Fix: give one per family, in the order of pod_cidrs.",
+        "[node-prefix-count] cluster_node_prefixes 24, 64: there are 2 for the families ipv4. "
+        "Fix: give one per family, in the order of cluster_pod_cidrs.",
     ),
     (
         {"node_prefixes": (26,)},
-        "[max-pods] max_pods 110: a /26 network addresses 61 pods. "
-        "Fix: lower max_pods to 61 or set node_prefixes to 25, or to 24 for the usual two addresses per pod.",
+        "[max-pods] cluster_max_pods 110: a /26 network addresses 61 pods. "
+        "Fix: lower cluster_max_pods to 61 or set cluster_node_prefixes to 25, or to 24 for the usual "
+        "two addresses per pod.",
     ),
     (
         {"node_prefixes": (32,)},
-        "[max-pods] max_pods 110: a /32 network addresses 0 pods. "
-        "Fix: set node_prefixes to 25, or to 24 for the usual two addresses per pod.",
+        "[max-pods] cluster_max_pods 110: a /32 network addresses 0 pods. "
+        "Fix: set cluster_node_prefixes to 25, or to 24 for the usual two addresses per pod.",
     ),
-    ({"max_pods": 0}, "[max-pods] max_pods 0: it is below 1. Fix: use 110, the kubelet's default."),
     (
         {"service_cidrs": ("10.32.0.0/30",), "dns_addresses": ("10.32.0.2",)},
-        "[service-network-size] service_cidrs 10.32.0.0/30: kube-apiserver v1.36.3 gives out no address of a "
+        "[service-network-size] cluster_service_cidrs 10.32.0.0/30: kube-apiserver v1.36.3 gives out no "
+        "address of a "
         "network smaller than /29. Fix: use a prefix length from 2 to 29.",
     ),
     (
         {"service_cidrs": ("10.32.0.0/29",)},
-        "[dns-address] service_cidrs 10.32.0.0/29: it has no tenth address for DNS. "
-        "Fix: set dns_addresses or use a larger network.",
+        "[dns-address] cluster_service_cidrs 10.32.0.0/29: it has no tenth address for DNS. "
+        "Fix: set cluster_dns_service_addresses or use a larger network.",
     ),
     (
         {"dns_addresses": ("10.33.0.10",)},
-        "[dns-address] dns_addresses 10.33.0.10: it is outside 10.32.0.0/24. Fix: use an address inside.",
+        "[dns-address] cluster_dns_service_addresses 10.33.0.10: it is outside 10.32.0.0/24. Fix: use "
+        "an address inside.",
     ),
     (
         {"dns_addresses": ("10.32.0.1",)},
-        "[dns-address] dns_addresses 10.32.0.1: it is the Service kubernetes's address of 10.32.0.0/24. "
+        "[dns-address] cluster_dns_service_addresses 10.32.0.1: it is the Service kubernetes's address "
+        "of 10.32.0.0/24. "
         "Fix: use 10.32.0.10.",
     ),
     (
         {"dns_addresses": ("10.32.0.0",)},
-        "[dns-address] dns_addresses 10.32.0.0: it is the network's own address of 10.32.0.0/24. "
+        "[dns-address] cluster_dns_service_addresses 10.32.0.0: it is the network's own address of "
+        "10.32.0.0/24. "
         "Fix: use 10.32.0.10.",
     ),
     (
         {"dns_addresses": ("10.32.0.255",)},
-        "[dns-address] dns_addresses 10.32.0.255: it is the broadcast address of 10.32.0.0/24. "
+        "[dns-address] cluster_dns_service_addresses 10.32.0.255: it is the broadcast address of "
+        "10.32.0.0/24. "
         "Fix: use 10.32.0.10.",
     ),
     (
         {"dns_addresses": ("10.32.0.10", "10.32.0.11")},
-        "[dns-address] dns_addresses 10.32.0.10, 10.32.0.11: a family has two. "
+        "[dns-address] cluster_dns_service_addresses 10.32.0.10, 10.32.0.11: a family has two. "
         "Fix: give one per service network.",
     ),
     (
         {"dns_addresses": ("dns",)},
-        "[dns-address] dns_addresses 'dns': is not an IP address. "
+        "[dns-address] cluster_dns_service_addresses 'dns': is not an IP address. "
         "Fix: write it like 192.0.2.11 or 2001:db8::11.",
     ),
     (
         {"kube_proxy_mode": "userspace"},
-        "[kube-proxy-mode] kube_proxy_mode 'userspace': it is unknown. "
+        "[kube-proxy-mode] cluster_kube_proxy_mode 'userspace': backend kubenet does not work with it. "
         "Fix: use one of iptables, ipvs, nftables.",
     ),
     (
         {"node_port_range": "32767-30000"},
-        "[node-port-range] node_port_range '32767-30000': it is not a range of ports. "
+        "[node-port-range] cluster_node_port_range '32767-30000': it is not a range of ports. "
         "Fix: write it like 30000-32767.",
     ),
     (
         {"node_port_range": "30000-65536"},
-        "[node-port-range] node_port_range '30000-65536': it is not a range of ports. "
+        "[node-port-range] cluster_node_port_range '30000-65536': it is not a range of ports. "
         "Fix: write it like 30000-32767.",
     ),
     (
         {"node_port_range": "10000-10250"},
-        "[node-port-range] node_port_range '10000-10250': it holds port 10250 of kubelet. "
+        "[node-port-range] cluster_node_port_range '10000-10250': it holds port 10250 of kubelet. "
         "Fix: use a range without it like 30000-32767.",
     ),
     (
         {"dns_domain": "Cluster.local"},
-        "[dns-domain] dns_domain 'Cluster.local': it is not a lower-case DNS name. "
+        "[dns-domain] cluster_dns_domain_name 'Cluster.local': it is not a lower-case DNS name. "
         "Fix: use a name like cluster.local.",
     ),
     (
@@ -144,18 +152,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"extra_apiserver_sans": ("192.0.2.300",)},
-        "[apiserver-san] extra_apiserver_sans '192.0.2.300': it is neither an address nor a lower-case "
+        "[apiserver-san] cluster_apiserver_extra_sans '192.0.2.300': it is neither an address nor a "
+        "lower-case "
         "DNS name. "
         "Fix: use a name like api.example.com or an address, without a port.",
     ),
     (
-        {"underlay_mtu": 600000},
-        "[underlay-mtu] underlay_mtu 600000: it is not from 68 to 65535. "
-        "Fix: use the MTU of the hosts' network, often 1500.",
-    ),
-    (
         {"underlay_mtu": 500},
-        "[pod-mtu] underlay_mtu 500: underlay MTU 500 less 0 bytes of overhead leaves 500, ipv4 needs 576. "
+        "[pod-mtu] cluster_underlay_mtu 500: underlay MTU 500 less 0 bytes of overhead leaves 500, ipv4 "
+        "needs 576. "
         "Fix: raise the underlay MTU to 576 or more.",
     ),
 ]
@@ -204,21 +209,21 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 def test_the_message_counts_what_it_lists() -> None:
     with pytest.raises(FlatnetError, match="the network cannot be planned, 1 finding:\n- "):
-        prepare(Settings(max_pods=0))
+        prepare(Settings(max_pods=300))
     with pytest.raises(FlatnetError, match="the network cannot be planned, 2 findings:\n- "):
-        prepare(Settings(max_pods=0, dns_domain="X"))
+        prepare(Settings(max_pods=300, dns_domain="X"))
 
 
 def test_a_port_of_the_backend_inside_the_node_ports_is_refused() -> None:
     assert findings(Settings(node_port_range="8000-9000"), contract=FLANNEL) == [
-        "[node-port-range] node_port_range '8000-9000': it holds port 8472 of backend flannel. "
+        "[node-port-range] cluster_node_port_range '8000-9000': it holds port 8472 of backend flannel. "
         "Fix: use a range without it like 30000-32767."
     ]
 
 
 def test_a_family_that_the_backend_cannot_carry_is_refused() -> None:
     assert findings(DUAL, DUAL_HOSTS, FLANNEL) == [
-        "[family-unsupported] pod_cidrs 2001:db8:200::/56: backend flannel carries ipv4 only. "
+        "[family-unsupported] cluster_pod_cidrs 2001:db8:200::/56: backend flannel carries ipv4 only. "
         "Fix: remove the ipv6 network or use another backend."
     ]
 
@@ -248,11 +253,39 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        ({"pod_cidr": "10.200.0.0/16"}, "[setting-unknown] 'pod_cidr': there is no such setting"),
-        ({"max_pods": "many"}, "[setting-type] max_pods 'many': it is not a whole number"),
-        ({"max_pods": True}, "[setting-type] max_pods True: it is not a whole number"),
-        ({"pod_cidrs": [10]}, "[setting-type] pod_cidrs [10]: it is not a list of texts"),
-        ({"dns_domain": 5}, "[setting-type] dns_domain 5: it is not text"),
+        (
+            {"cluster_pod_cidr": "10.200.0.0/16"},
+            "[setting-unknown] 'cluster_pod_cidr': there is no such setting",
+        ),
+        ({"cluster_max_pods": "many"}, "[setting-type] cluster_max_pods 'many': it is not a whole number"),
+        ({"cluster_max_pods": True}, "[setting-type] cluster_max_pods True: it is not a whole number"),
+        ({"cluster_pod_cidrs": [10]}, "[setting-type] cluster_pod_cidrs [10]: it is not a list of texts"),
+        ({"cluster_dns_domain_name": 5}, "[setting-type] cluster_dns_domain_name 5: it is not text"),
+        (
+            {"cluster_api_port": 70000},
+            "[setting-range] cluster_api_port 70000: it is not from 1 to 65535. "
+            "Fix: use a number in between; 6443 is the default.",
+        ),
+        (
+            {"cluster_max_pods": 3_000_000_000},
+            "[setting-range] cluster_max_pods 3000000000: it is not from 1 to 4194304 pods",
+        ),
+        ({"cluster_max_pods": 0}, "[setting-range] cluster_max_pods 0: it is not from 1 to 4194304 pods"),
+        (
+            {"cluster_underlay_mtu": 600000},
+            "[setting-range] cluster_underlay_mtu 600000: it is not from 68 to 65535 bytes. "
+            "Fix: use a number in between, or leave it out for the smallest that the hosts have, ",
+        ),
+        (
+            {"cluster_kube_proxy_mode": "userspace"},
+            "[setting-range] cluster_kube_proxy_mode 'userspace': it is none of the choices. "
+            "Fix: use one of iptables, ipvs, nftables.",
+        ),
+        (
+            {"cluster_allowed_changes": ["backend", "everything"]},
+            "[setting-range] cluster_allowed_changes 'everything': it is none of the choices. Fix: use "
+            "some of",
+        ),
         ([], "[setting-type] []: settings are not a mapping"),
     ],
 )
@@ -294,7 +327,9 @@ def test_absent_and_null_settings_have_their_defaults_and_lone_texts_are_lists()
         }
     ]
     plan = plan_from_data(
-        {"underlay_mtu": None, "pod_cidrs": "10.4.0.0/16", "max_pods": "50"}, hosts, KUBENET
+        {"cluster_underlay_mtu": None, "cluster_pod_cidrs": "10.4.0.0/16", "cluster_max_pods": "50"},
+        hosts,
+        KUBENET,
     ).plan
     assert (plan["pod_cidrs"], plan["mtu"], plan["kubelet_configuration"]["maxPods"]) == (
         ["10.4.0.0/16"],
@@ -308,7 +343,7 @@ anything = st.recursive(
     lambda x: st.lists(x) | st.dictionaries(st.text(), x),
     max_leaves=5,
 )
-NAMES = list(Settings.__dataclass_fields__)
+NAMES = [one.variable for one in SETTINGS]
 HOST_KEYS = ["node_name", "addresses", "groups", "pod_cidr", "pod_prefix", "max_pods", "facts"]
 
 

@@ -99,8 +99,13 @@ def test_what_a_running_cluster_does_not_follow_is_refused_and_leaves_everything
     before = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
     code, output = plan(inventory, cluster_dns_domain_name="example.com", cluster_network_backend="flannel")
     assert code == 2, output
-    assert "the network cannot be planned, 2 findings:\n- [immutable-backend] backend flannel in" in output
-    assert "\n- [immutable-dns-domain] dns_domain example.com in place of cluster.local: " in output
+    assert (
+        "the network cannot be planned, 2 findings:\n- [immutable-backend] cluster_network_backend flannel in"
+        in output
+    )
+    assert (
+        "\n- [immutable-dns-domain] cluster_dns_domain_name example.com in place of cluster.local: " in output
+    )
     assert "Traceback" not in output
     assert {path.name: path.read_bytes() for path in inventory.parent.iterdir()} == before
 

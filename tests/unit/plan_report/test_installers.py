@@ -209,7 +209,8 @@ def test_a_difference_that_is_refused_fails_after_the_table(
     said = capsys.readouterr()
     assert "REFUSED" in said.out
     assert said.err.startswith(
-        "the network cannot be planned, 1 finding:\n- [immutable-dns-domain] dns_domain example.com in place"
+        "the network cannot be planned, 1 finding:\n- [immutable-dns-domain] cluster_dns_domain_name "
+        "example.com in place"
     )
     assert main(["difference", str(written), str(wanted), "--allow", "dns_domain"]) == 0
     assert "REFUSED" not in capsys.readouterr().out

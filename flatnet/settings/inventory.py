@@ -1,4 +1,4 @@
-"""Which variables of an inventory the playbooks read, and what to say of those that do nothing.
+"""Which variables of an inventory do nothing, and what to say of them.
 
 Ansible ignores a variable that nobody reads, so in the place of a misspelt network the default would be used,
 and nodes keep what they got first.
@@ -9,55 +9,46 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-_SETTING = re.compile(r"(?<!\w)cluster_\w+")
-# Read by a playbook itself, beside the wiring.
+from flatnet.settings.cluster import SETTINGS
+from flatnet.settings.definition import PREFIX
+
+_SETTING = re.compile(rf"(?<!\w){PREFIX}\w+")
+# Read by a playbook itself, and given on the command line.
 _BESIDE = {"cluster_reset_confirmed"}
-# Facts that roles leave for each other.
-_RESULT = "_result"
 # A foreign variable may begin with cluster_ too; only what is nearly a setting is taken for a misspelt one.
 _NEARLY = 0.85
 
 
-class Findings(NamedTuple):
+class VariableFindings(NamedTuple):
     """Sentences: `refused` about variables that are surely meant otherwise, `unknown` about the rest."""
 
     refused: list[str]
     unknown: list[str]
 
 
-def settings_of(wiring: Mapping[str, object]) -> set[str]:
-    """Return the cluster-wide settings that the values of the wiring mention; its own names are none."""
-    return {
-        name
-        for value in wiring.values()
-        for name in _mentioned(value)
-        if name not in wiring and not name.endswith(_RESULT)
-    }
-
-
-def check_settings(
+def check_variables(
     given: Iterable[str], overruling: Iterable[str], wiring: Mapping[str, object], inputs: Iterable[str]
-) -> Findings:
+) -> VariableFindings:
     """Return what is to be said of the variables `given`, each once, in order of their names.
 
     overruling: those among them that outrank the wiring, which are the ones of the command line.
     wiring: what the playbooks set, name -> value with expressions.
     inputs: the inputs of roles, which an inventory may set where the wiring does not.
     """
-    settings = settings_of(wiring) | _BESIDE
+    settings = {one.variable for one in SETTINGS} | _BESIDE
     known, outranking = settings | set(inputs), set(overruling)
     refused, unknown = [], []
     for name in sorted(set(given)):
         if name in wiring and not name.startswith("_"):
             if name not in outranking:
                 refused.append(_overwritten(name, wiring, settings))
-        elif name.startswith("cluster_") and name not in known:
+        elif name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_NEARLY)
             if near:
                 refused.append(f"{name} is no setting; do you mean {near[0]}?")
             else:
                 unknown.append(f"{name} is no setting of flatnet, and nothing reads it")
-    return Findings(refused, unknown)
+    return VariableFindings(refused, unknown)
 
 
 def _overwritten(name: str, wiring: Mapping[str, object], settings: set[str]) -> str:
