@@ -203,7 +203,14 @@ def test_defaults_are_roots_and_the_usual_modes() -> None:
         ("/opt/p", 0o755, "root", "root"),
     ]
     assert state.units == [
-        {"name": "a.service", "own": False, "enabled": True, "started": True, "restart_on": []}
+        {
+            "name": "a.service",
+            "own": False,
+            "enabled": True,
+            "started": True,
+            "restart_on": [],
+            "restart_reasons": [],
+        }
     ]
     assert state.present is True
 
