@@ -8,6 +8,7 @@ from flatnet.plan.addresses import WIDTH, Family, network_columns
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.contract import UNREPEATED_KEYS, Contract
 from flatnet.plan.derive import apiserver_sans
+from flatnet.plan.endpoint import Endpoint
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.hosts import Host
 from flatnet.plan.rules import Resolved
@@ -18,7 +19,9 @@ Plan = dict[str, Any]
 _GROUPS = ("etcd", "kube_control_plane", "kube_node")
 
 
-def wanted_sans(settings: Settings, hosts: Sequence[Host], resolved: Resolved) -> dict[str, list[str]]:
+def wanted_sans(
+    settings: Settings, hosts: Sequence[Host], resolved: Resolved, endpoint: Endpoint
+) -> dict[str, list[str]]:
     """Return the names and addresses that the API server's certificate must have."""
     masters = [host for host in hosts if "kube_control_plane" in host.groups]
     return apiserver_sans(
@@ -26,7 +29,7 @@ def wanted_sans(settings: Settings, hosts: Sequence[Host], resolved: Resolved) -
         [str(network) for network in resolved.services],
         [host.node_name for host in masters],
         [address for host in masters for address in resolved.texts[host.inventory_name]],
-        [*settings.apiserver_endpoints, *settings.extra_apiserver_sans],
+        [endpoint.address, *settings.apiserver_endpoints, *settings.extra_apiserver_sans],
     )
 
 
@@ -48,6 +51,7 @@ def assemble(
     contract: Contract,
     resolved: Resolved,
     allocations: Allocations,
+    endpoint: Endpoint,
 ) -> Plan:
     """Return the plan without its MTU. `hosts` are sorted by name and without a finding."""
     entries = allocations.nodes if contract.ipam == "plan" else {}
@@ -60,7 +64,8 @@ def assemble(
         "node_port_range": settings.node_port_range,
         "backend": copy.deepcopy({k: v for k, v in contract.data.items() if k not in UNREPEATED_KEYS}),
         "kube_proxy_mode": settings.kube_proxy_mode,
-        "apiserver_sans": wanted_sans(settings, hosts, resolved),
+        "api_endpoint": endpoint.data,
+        "apiserver_sans": wanted_sans(settings, hosts, resolved, endpoint),
         "nodes": nodes_part(hosts, resolved, entries),
         "masquerade": {
             "pod_cidrs": list(part["pod_cidrs"]),

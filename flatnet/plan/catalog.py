@@ -30,6 +30,7 @@ RULES: Mapping[str, str] = {
     "dns-domain": "The DNS domain is a DNS name.",
     "cluster-name": "The cluster's name fits into kubeconfigs and flags.",
     "apiserver-san": "Extra names of the API server are DNS names or addresses.",
+    "api-port": "The port of the API server is no port of a daemon or the backend.",
     "apiserver-endpoint": "Load balancers of the API server are names, or addresses outside the networks.",
     "apiserver-san-missing": "A certificate made elsewhere has every name and address it needs.",
     "node-port-range": "The range of node ports is a range and holds no port of a daemon or the backend.",
@@ -45,6 +46,7 @@ RULES: Mapping[str, str] = {
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",
+    "control-plane-several": "There is one host of the control plane; etcd may have several.",
     "control-plane-node": "Hosts of the control plane are nodes, so that API servers reach pods.",
     "etcd-even": "etcd has an odd number of members.",
     "host-duplicate": "No two hosts share a name, a node name or an address.",
@@ -85,6 +87,7 @@ RULES: Mapping[str, str] = {
     "immutable-node-name": "A deployed node's name stays.",
     "node-leaving": "A deployed node is planned, or was drained and deleted.",
     "immutable-backend": "The deployed backend stays.",
+    "immutable-control-plane": "The deployed host of the control plane stays.",
     "immutable-etcd-members": "The deployed members of etcd stay, and the addresses of several.",
     "allowed-change-unused": "A change that is allowed is one that is made.",
 }

@@ -12,7 +12,7 @@ from flatnet.plan.addresses import WIDTH, Address, Family, Network, parse_networ
 from flatnet.plan.findings import Findings
 from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.hosts import Host
-from flatnet.plan.names import is_domain_name, is_one_label
+from flatnet.plan.names import is_domain_name, is_one_label, listed_names
 from flatnet.plan.rules import Owned, Resolved
 from flatnet.settings import setting_of
 
@@ -79,6 +79,15 @@ def _check_groups(hosts: Sequence[Host], findings: Findings) -> None:
     if not any("kube_node" in host.groups for host in hosts):
         findings.warn(
             "host-missing", "group kube_node", "there is no node for pods", "put a host into kube_node"
+        )
+    masters = [host.inventory_name for host in hosts if "kube_control_plane" in host.groups]
+    if len(masters) > 1:
+        findings.add(
+            "control-plane-several",
+            f"group kube_control_plane, {listed_names(masters)}",
+            f"there are {len(masters)} hosts, and nodes, backends and kubeconfigs know one API server, for "
+            "which no other steps in yet",
+            "keep one of them in the group; several may be in etcd",
         )
     members = sum("etcd" in host.groups for host in hosts)
     if members and members % 2 == 0:

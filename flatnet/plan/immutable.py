@@ -84,6 +84,12 @@ KINDS: Mapping[str, Kind] = {
         "made stays on the hosts",
         _KEEP,
     ),
+    "control_plane": Kind(
+        "immutable-control-plane",
+        "the daemons of the former host go on, and two controller managers and schedulers, each with an API "
+        "server of its own, are in charge of the same nodes",
+        "keep the host in the group kube_control_plane",
+    ),
     "etcd_members": Kind(
         "immutable-etcd-members",
         "etcd takes its members and their addresses from its own data once it has any",
@@ -100,7 +106,7 @@ def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     """
     _check_shape(deployed)
     changes = _family_changes(deployed, wanted)
-    judges = [_dns_changes, _backend_changes, _node_changes, _etcd_changes]
+    judges = [_dns_changes, _backend_changes, _node_changes, _control_plane_changes, _etcd_changes]
     if not changes:
         judges = [_pod_changes, _service_changes, *judges, _node_network_changes]
     return changes + [change for judge in judges for change in judge(deployed, wanted)]
@@ -233,6 +239,24 @@ def _node_network_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]
             value = f"pod network {', '.join(new)}"
             changes.append(Change("node_pod_cidrs", value, ", ".join(old), _REPLACE_NODE, host))
     return changes
+
+
+def _control_plane_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
+    """Compare the hosts of the control plane by node name; a further one takes nothing from anybody."""
+    old, new = (
+        {
+            str(node.get("name"))
+            for node in (plan.get("nodes") or {}).values()
+            if "kube_control_plane" in node.get("groups", ())
+        }
+        for plan in (deployed, wanted)
+    )
+    gone = sorted(old - new)
+    if not new or not gone:
+        return []
+    units = "kube-apiserver, kube-controller-manager and kube-scheduler"
+    how = f"stop and disable {units} on {', '.join(gone)}, and provision every host in the same run"
+    return [Change("control_plane", f"control plane {', '.join(sorted(new))}", ", ".join(gone), how)]
 
 
 def _etcd_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:

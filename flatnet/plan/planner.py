@@ -15,6 +15,7 @@ from flatnet.plan.collector import without_collector
 from flatnet.plan.contract import Contract
 from flatnet.plan.deployed import check_deployed
 from flatnet.plan.derive import pod_mtu
+from flatnet.plan.endpoint import Endpoint, api_endpoint
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
@@ -126,10 +127,11 @@ def _prepare(
     check_node_ports(settings, asked, findings)
     if sound:
         check_live(asked, resolved, after.nodes, contract, settings.kube_proxy_mode, findings)
-    _check_certificate(settings, ordered, resolved, findings)
+    endpoint = api_endpoint(settings, ordered, resolved.texts, deployed)
+    _check_certificate(settings, ordered, resolved, endpoint, findings)
     plan: Plan = {}
-    if sound and not findings.found:
-        plan = assemble(settings, ordered, contract, resolved, after)
+    if sound and endpoint and not findings.found:
+        plan = assemble(settings, ordered, contract, resolved, after, endpoint)
         plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
     if deployed:
         wanted = plan or _unfinished(settings, ordered if sound else (), contract, resolved, after)
@@ -248,12 +250,16 @@ def _mtu(underlay_mtu: int, contract: Contract, resolved: Resolved, findings: Fi
 
 
 def _check_certificate(
-    settings: Settings, hosts: Sequence[Host], resolved: Resolved, findings: Findings
+    settings: Settings,
+    hosts: Sequence[Host],
+    resolved: Resolved,
+    endpoint: Endpoint | None,
+    findings: Findings,
 ) -> None:
-    if not settings.apiserver_certificate_sans:
+    if not settings.apiserver_certificate_sans or endpoint is None:
         return
     try:
-        wanted = wanted_sans(settings, hosts, resolved)
+        wanted = wanted_sans(settings, hosts, resolved, endpoint)
     except FlatnetError:
         # The service network is too small for an address; that is a finding of its own.
         return

@@ -7,6 +7,7 @@ from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Address, Family, Network, parse_address
 from flatnet.plan.contract import Contract
 from flatnet.plan.derive import DNS_INDEX
+from flatnet.plan.endpoint import address_of, parse_endpoint
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.limits import ASKED, DAEMON_PORTS, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
 from flatnet.plan.names import is_cluster_name, is_domain_name, is_san
@@ -26,6 +27,7 @@ def check_services(settings: Settings, resolved: Resolved, contract: Contract, f
     _resolve_dns(settings, resolved, findings)
     _check_names(settings, findings)
     _check_endpoints(settings, resolved, findings)
+    _check_api_port(settings, contract, findings)
     _check_ports(settings, contract, findings)
     _check_backend(settings, contract, findings)
 
@@ -119,7 +121,7 @@ def _check_names(settings: Settings, findings: Findings) -> None:
         ("apiserver-endpoint", "cluster_apiserver_endpoints", settings.apiserver_endpoints),
     ):
         for text in texts:
-            if _address_of(text) is None and not is_san(text):
+            if address_of(text) is None and not is_san(text):
                 findings.add(
                     rule,
                     f"{name} {text!r}",
@@ -129,32 +131,33 @@ def _check_names(settings: Settings, findings: Findings) -> None:
 
 
 def _check_endpoints(settings: Settings, resolved: Resolved, findings: Findings) -> None:
-    for text in settings.apiserver_endpoints:
-        address = _address_of(text)
+    named = [("cluster_apiserver_endpoints", text, text) for text in settings.apiserver_endpoints]
+    if settings.api_endpoint:
+        value = f"cluster_api_endpoint {settings.api_endpoint!r}"
+        try:
+            name, _ = parse_endpoint(settings.api_endpoint, settings.api_port)
+            named.append(("cluster_api_endpoint", settings.api_endpoint, name))
+        except FlatnetError as error:
+            findings.add("apiserver-endpoint", value, *split_error(error, settings.api_endpoint))
+    for setting, text, host in named:
+        address = address_of(host)
         for name, network in resolved.named():
             if address is None or not network.holds(address):
                 continue
             if name == "cluster_excluded_cidrs":
                 findings.add(
                     "address-excluded",
-                    f"cluster_apiserver_endpoints {text!r}",
+                    f"{setting} {text!r}",
                     f"it is inside {name} {network}",
                     "exclude only what the cluster does not use",
                 )
             elif name in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
                 findings.add(
                     "apiserver-endpoint",
-                    f"cluster_apiserver_endpoints {text!r}",
+                    f"{setting} {text!r}",
                     f"it is inside {name} {network}, where no load balancer can be",
                     f"move {name} to a free network",
                 )
-
-
-def _address_of(text: str) -> Address | None:
-    try:
-        return parse_address(text)
-    except FlatnetError:
-        return None
 
 
 def missing_sans(given: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> list[str]:
@@ -162,7 +165,7 @@ def missing_sans(given: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> l
 
     `wanted` is the plan's `apiserver_sans`. A name `*.example.com` stands for any one label (RFC 6125).
     """
-    addresses = {str(address) for text in given if (address := _address_of(text))}
+    addresses = {str(address) for text in given if (address := address_of(text))}
     names = {text.lower() for text in given}
     missing = [
         name for name in wanted["dns"] if name not in names and f"*.{name.partition('.')[2]}" not in names
@@ -183,10 +186,7 @@ def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> 
     if ports is None:
         findings.add("node-port-range", value, "it is not a range of ports", "write it like 30000-32767")
         return
-    used = dict(DAEMON_PORTS)
-    for port in contract.ports:
-        if isinstance(port.get("port"), int):
-            used.setdefault(port["port"], f"backend {contract.name}")
+    used = _used_ports(contract) | {settings.api_port: "kube-apiserver"}
     for number, owner in sorted(used.items()):
         if ports[0] <= number <= ports[1]:
             findings.add(
@@ -195,6 +195,26 @@ def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> 
                 f"it holds port {number} of {owner}",
                 "use a range without it like 30000-32767",
             )
+
+
+def _used_ports(contract: Contract) -> dict[int, str]:
+    """Return port -> who listens on it on the hosts, but for the API server."""
+    used = dict(DAEMON_PORTS)
+    for port in contract.ports:
+        if isinstance(port.get("port"), int):
+            used.setdefault(port["port"], f"backend {contract.name}")
+    return used
+
+
+def _check_api_port(settings: Settings, contract: Contract, findings: Findings) -> None:
+    owner = _used_ports(contract).get(settings.api_port)
+    if owner:
+        findings.add(
+            "api-port",
+            f"cluster_api_port {settings.api_port}",
+            f"it is the port of {owner}",
+            "use 6443 or another port that no daemon has",
+        )
 
 
 def _check_backend(settings: Settings, contract: Contract, findings: Findings) -> None:

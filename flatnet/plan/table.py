@@ -21,6 +21,7 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     cluster = Table("Cluster", plan["cluster_name"], box=SIMPLE_HEAD, title_justify="left")
     for label, value in (
         ("Backend", f"{plan['backend']['name']}: {plan['backend']['description']}"),
+        ("API server", plan["api_endpoint"]["url"]),
         ("Pods", plan["pod_cidrs"]),
         ("Services", plan["service_cidrs"]),
         ("Service kubernetes", plan["first_service_addresses"]),

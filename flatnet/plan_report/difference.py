@@ -74,6 +74,7 @@ _SUBJECTS: Mapping[str, str] = {kind: kind for kind in KINDS} | {
     "families": "pod_cidrs",
     "node_pod_cidrs": "node pod network",
     "node_names": "node renamed",
+    "control_plane": "api_endpoint",
     "etcd_members": "etcd members",
 }
 

@@ -176,6 +176,30 @@ def _flags(pair: Pair) -> list[Change]:
     return found
 
 
+def _api_endpoint(pair: Pair) -> list[Change]:
+    before, after = pair.before["api_endpoint"], pair.after["api_endpoint"]
+    if before["url"] == after["url"]:
+        names = [side["nodes"][side["api_endpoint"]["host"]]["name"] for side in (pair.before, pair.after)]
+        if names[0] == names[1]:
+            return []
+        words = f"The host of the API server: {before['host']} becomes {after['host']}."
+        return [Change("api_endpoint", words)]
+    units = ["kubelet", "kube-proxy"]
+    if before["port"] != after["port"]:
+        units += ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+    return [
+        Change(
+            "api_endpoint",
+            f"Nodes, backends and kubeconfigs reach the API at {after['url']} in place of {before['url']}.",
+            (
+                "The kubeconfigs on the hosts are written anew.",
+                "Hosts that a run leaves out, and people with a kubeconfig of their own, lose the API.",
+            ),
+            (*pair.restarts(*units), *pair.backend_restarts()),
+        )
+    ]
+
+
 def _sans(pair: Pair) -> list[Change]:
     before, after = (
         {*side["apiserver_sans"]["dns"], *side["apiserver_sans"]["ip"]} for side in (pair.before, pair.after)
@@ -227,6 +251,7 @@ _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "dns_domain": _dns_domain,
     "backend": _backend,
     "dns_addresses": _dns_addresses,
+    "api_endpoint": _api_endpoint,
     "apiserver_sans": _sans,
     "node_port_range": _node_port_range,
     "node_prefixes": _node_prefixes,

@@ -13,7 +13,7 @@ def node_changes(pair: Pair) -> list[Change]:
     """Return the changes of hosts, each kind once with all of its hosts."""
     return [
         change
-        for compare in (_joins, _leaves, _renames, _addresses, _pod_networks, _groups, _etcd, _api_address)
+        for compare in (_joins, _leaves, _renames, _addresses, _pod_networks, _groups, _etcd)
         for change in compare(pair)
     ]
 
@@ -153,13 +153,16 @@ def _groups(pair: Pair) -> list[Change]:
         lost = [g for g in _PARTS if g in host.before["groups"] and g not in host.after["groups"]]
         effects = []
         if gained:
-            effects.append(f"{listed(unit for g in gained for unit in UNITS[g])} start there.")
+            units = [unit for g in gained for unit in UNITS[g]]
+            effects.append(f"{listed(units)} {verb(units, 'starts', 'start')} there.")
         if "kube_node" in gained:
             effects += _route_effects(pair, [host])
         if lost:
-            units = listed(unit for g in lost for unit in UNITS[g])
+            units = [unit for g in lost for unit in UNITS[g]]
             effects.append(
-                f"{units} keep running there: provisioning stops nothing on a host that left a group."
+                f"{listed(units)} {verb(units, 'keeps', 'keep')} running there: provisioning stops "
+                "nothing on a "
+                "host that left a group."
             )
         parts = [f"becomes {_PARTS[g]}" for g in gained] + [f"is no longer {_PARTS[g]}" for g in lost]
         if parts:
@@ -188,28 +191,3 @@ def _etcd(pair: Pair) -> list[Change]:
     moved = [name for name in sorted(after) if before[name] != after[name]]
     words = f"The address of {verb(moved, 'the etcd member', 'the etcd members')} {listed(moved)} moves."
     return [Change("etcd members", words, effects, restarts)]
-
-
-def _api_address(pair: Pair) -> list[Change]:
-    """Compare the address that nodes use for the API: that of the first control plane by inventory name."""
-    before, after = (
-        next(
-            (
-                n["addresses"][0]
-                for _, n in sorted(side["nodes"].items())
-                if "kube_control_plane" in n["groups"]
-            ),
-            "",
-        )
-        for side in (pair.before, pair.after)
-    )
-    if before == after:
-        return []
-    return [
-        Change(
-            "API address",
-            f"Nodes reach the API at {after} in place of {before}.",
-            ("The kubeconfigs on the nodes are written anew.",),
-            (*pair.restarts("kubelet", "kube-proxy"), *pair.backend_restarts()),
-        )
-    ]

@@ -24,6 +24,7 @@ Document = dict[str, Any]
 
 # What reading relies on; the schema says the rest.
 _NEEDED: Mapping[str, type] = {
+    "api_endpoint": dict,
     "apiserver_sans": dict,
     "backend": dict,
     "cluster_name": str,

@@ -173,6 +173,13 @@ def value_origins(document: Document) -> list[Origin]:
             _variable("service_cidrs"),
             "the first address after the network's own",
         ),
+        Origin(
+            "",
+            "API server",
+            document["api_endpoint"]["url"],
+            _variable("api_endpoint"),
+            "when not set the first address of the control-plane host, with cluster_api_port",
+        ),
         Origin("", "DNS", ", ".join(document["dns_addresses"]), _variable("dns_addresses"), _DNS_RULE),
         Origin(
             "",
@@ -216,6 +223,8 @@ def _san_origins(document: Document) -> list[Origin]:
             key = ("", "the control plane itself")
         elif text in hosts:
             key = ("group kube_control_plane", "name and addresses of every control-plane host")
+        elif text == document["api_endpoint"]["address"]:
+            key = (_variable("api_endpoint"), "the name or address that everybody reaches it by")
         else:
             key = (_variable("extra_apiserver_sans"), _AS_SET)
         groups.setdefault(key, []).append(text)

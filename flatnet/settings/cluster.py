@@ -215,6 +215,7 @@ class Settings:
             "node_pod_cidrs",
             "node_names",
             "backend",
+            "control_plane",
             "etcd_members",
         ),
         empty="none",

@@ -35,6 +35,7 @@ FLANNEL: dict[str, Any] = KUBENET | {
     "units": ["flanneld"],
 }
 ALL_GROUPS = frozenset({"etcd", "kube_control_plane", "kube_node"})
+WITH_ETCD = ALL_GROUPS - {"kube_control_plane"}
 DUAL = Settings(
     pod_cidrs=("10.200.0.0/16", "2001:db8:200::/56"), service_cidrs=("10.32.0.0/24", "2001:db8:32::/112")
 )
@@ -68,6 +69,11 @@ def hosts(count: int) -> list[Host]:
         )
         for i in range(count)
     ]
+
+
+def members(some: Iterable[Host]) -> list[Host]:
+    """Return the hosts, each in etcd as well."""
+    return [replace(one, groups=one.groups | {"etcd"}) for one in some]
 
 
 def with_facts(one: Host, **facts: object) -> Host:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, host, with_facts
+from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, WITH_ETCD, host, members, with_facts
 from plan_examples import DEPLOYED, DUAL, INTERFACE, SIX, Case, facts, ledger, node_b, running, settings
 
 HERE = "node-port-in-use"
 ON_SIX = settings(SIX)
+MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
 
 REFUSED_HOSTS = [
@@ -31,6 +32,7 @@ REFUSED_HOSTS = [
         facts(kernel_features={"vxlan": False}),
     ),
     Case("host-missing", {"some": HOSTS[1:]}, {"some": HOSTS[:1]}),
+    Case("control-plane-several", node_b(groups=MASTER), node_b(groups=WITH_ETCD)),
     Case(
         "host-group",
         node_b(is_in_cluster=False),
@@ -206,11 +208,20 @@ REFUSED_HOSTS = [
     ),
     Case("immutable-backend", {"contract": FLANNEL} | DEPLOYED_NOW, {"contract": KUBENET} | DEPLOYED_NOW),
     Case(
+        "immutable-control-plane",
+        {"some": [replace(HOSTS[0], groups=WITH_ETCD), replace(HOSTS[1], groups=MASTER), HOSTS[2]]}
+        | DEPLOYED_NOW,
+        {"some": [replace(HOSTS[0], inventory_name="host-7"), *HOSTS[1:]]} | DEPLOYED_NOW,
+    ),
+    Case(
         "immutable-etcd-members",
-        node_b(groups=ALL_GROUPS) | DEPLOYED_NOW,
-        node_b(groups=ALL_GROUPS - {"etcd"}) | DEPLOYED_NOW,
+        node_b(groups=WITH_ETCD) | DEPLOYED_NOW,
+        node_b(groups=frozenset({"kube_node"})) | DEPLOYED_NOW,
     ),
 ]
+
+MEMBERS_MAY_CHANGE = settings(allowed_changes=("etcd_members",)) | DEPLOYED_NOW
+MEMBERS_MAY_CHANGE.pop("some")
 
 WARNED = [
     Case(
@@ -221,7 +232,7 @@ WARNED = [
     Case("node-leaving", {"some": HOSTS[:2]} | DEPLOYED_NOW, {"some": HOSTS} | DEPLOYED_NOW),
     Case(
         "node-leaving",
-        {"some": [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"kube_control_plane"}))]} | DEPLOYED_NOW,
+        {"some": [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"etcd"}))], **MEMBERS_MAY_CHANGE},
         {"some": [*HOSTS[:2], replace(HOSTS[2], inventory_name="other", node_name="node-c")]} | DEPLOYED_NOW,
     ),
     Case("node-mask-limit", settings(SIX, node_prefixes=(65,)), settings(SIX, node_prefixes=(64,))),
@@ -256,9 +267,7 @@ WARNED = [
         {"some": [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]},
         {"some": HOSTS},
     ),
-    Case(
-        "etcd-even", node_b(groups=ALL_GROUPS), {"some": [replace(one, groups=ALL_GROUPS) for one in HOSTS]}
-    ),
+    Case("etcd-even", node_b(groups=WITH_ETCD), {"some": members(HOSTS)}),
     Case("node-address-unused", node_b(addresses=("192.0.2.12", "2001:db8::2")), node_b(DUAL)),
     Case("host-outside", settings(host_cidrs=("192.0.2.0/29",)), settings(host_cidrs=("192.0.2.0/28",))),
     Case(

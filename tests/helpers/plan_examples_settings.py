@@ -152,6 +152,26 @@ REFUSED = [
         ),
     ),
     Case("node-port-range", settings(node_port_range="10250-10260"), settings(node_port_range="10260-10300")),
+    Case("node-port-range", settings(api_port=30443), settings(api_port=29443)),
+    Case("api-port", settings(api_port=10250), settings(api_port=443)),
+    Case(
+        "api-port",
+        settings(api_port=8472) | {"contract": FLANNEL},
+        settings(api_port=8472) | {"contract": KUBENET},
+    ),
+    Case(
+        "apiserver-endpoint", settings(api_endpoint="api:0"), settings(api_endpoint="api.example.com:65535")
+    ),
+    Case(
+        "apiserver-endpoint",
+        settings(api_endpoint="10.32.0.5:443"),
+        settings(api_endpoint="203.0.113.5:443"),
+    ),
+    Case(
+        "address-excluded",
+        settings(SIX, excluded_cidrs=("2001:db8:1::/64",), api_endpoint="[2001:db8:1::5]:443"),
+        settings(SIX, excluded_cidrs=("2001:db8:1::/64",), api_endpoint="2001:db8:2::5"),
+    ),
     Case("node-port-range", settings(node_port_range="2-1"), settings(node_port_range="1-1")),
     Case(
         "node-port-ephemeral",

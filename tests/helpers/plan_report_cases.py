@@ -1,5 +1,6 @@
 """Plans that the tests of the report share."""
 
+from dataclasses import replace
 from typing import Any
 
 from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, host, hosts, prepare
@@ -43,7 +44,8 @@ PLANS: dict[str, dict[str, Any]] = {
     "dual-stack": plan(DUAL, DUAL_HOSTS),
     "control-plane-alone": plan(
         some=[
-            *HOSTS,
+            replace(HOSTS[0], groups=frozenset({"kube_node"})),
+            *HOSTS[1:],
             host("master", "192.0.2.10", groups={"kube_control_plane"}),
             host("store", "192.0.2.9", groups={"etcd"}),
         ]

@@ -106,7 +106,8 @@ def test_the_api_server_is_reached_under_the_first_service_address_of_both_famil
     ids=["dual", "ipv6 first", "ipv4", "ipv6", "several of both"],
 )
 def test_no_list_of_a_plan_is_in_another_order(settings: Settings, families: list[str]) -> None:
-    some = [*BOTH, host("cp", "192.0.2.99", "2001:db8::99", groups=["kube_control_plane"])]
+    nodes = [replace(one, groups=one.groups - {"kube_control_plane"}) for one in BOTH]
+    some = [*nodes, host("cp", "192.0.2.99", "2001:db8::99", groups=["kube_control_plane"])]
     plan = prepare(settings, some, KUBENET | {"several_pod_cidrs": True}).plan
     per_family = ["service_cidrs", "first_service_addresses", "dns_addresses"]
     assert [[family(text) for text in plan[key]] for key in per_family] == [families] * 3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, findings, prepare
+from plan_cases import DUAL, FLANNEL, HOSTS, KUBENET, WITH_ETCD, findings, members, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, immutable_changes
@@ -139,12 +139,32 @@ def test_hosts_are_matched_by_their_node_and_only_then_by_their_name() -> None:
 
 
 def test_a_host_that_is_no_longer_a_node_leaves_without_a_finding() -> None:
-    some = [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"kube_control_plane"}))]
-    assert changes(DEPLOYED, prepare(some=some).plan) == []
+    some = [*HOSTS[:2], replace(HOSTS[2], groups=frozenset({"etcd"}))]
+    assert [kind for kind, *_ in changes(DEPLOYED, prepare(some=some).plan)] == ["etcd_members"]
+
+
+def test_a_control_plane_on_another_host_is_refused_and_one_that_keeps_its_node_is_the_same() -> None:
+    moved = [
+        replace(HOSTS[0], groups=WITH_ETCD),
+        replace(HOSTS[1], groups=frozenset({"kube_control_plane", "kube_node"})),
+        HOSTS[2],
+    ]
+    assert findings(some=moved, deployed=DEPLOYED) == [
+        "[immutable-control-plane] control plane node-b in place of node-a: the daemons of the former "
+        "host go "
+        "on, and two controller managers and schedulers, each with an API server of its own, are in "
+        "charge of "
+        "the same nodes. Fix: keep the host in the group kube_control_plane; or stop and disable "
+        "kube-apiserver, kube-controller-manager and kube-scheduler on node-a, and provision every host "
+        "in the "
+        "same run, and say so with cluster_allowed_changes: [control_plane]."
+    ]
+    renamed = [replace(HOSTS[0], inventory_name="host-7", node_name="node-a"), *HOSTS[1:]]
+    assert changes(DEPLOYED, prepare(some=renamed).plan) == []
 
 
 def test_another_backend_and_other_members_of_etcd_are_judged_too() -> None:
-    wanted = prepare(some=[HOSTS[0], replace(HOSTS[1], groups=ALL_GROUPS), HOSTS[2]], contract=FLANNEL).plan
+    wanted = prepare(some=[*members(HOSTS[:2]), HOSTS[2]], contract=FLANNEL).plan
     assert changes(DEPLOYED, wanted) == [
         ("backend", "cluster_network_backend flannel", "kubenet", ""),
         ("etcd_members", "etcd on node-a, node-b", "node-a", ""),
@@ -154,7 +174,7 @@ def test_another_backend_and_other_members_of_etcd_are_judged_too() -> None:
 def test_a_single_member_of_etcd_may_move_and_one_of_several_may_not() -> None:
     moved = [replace(HOSTS[0], addresses=("192.0.2.99",)), *HOSTS[1:]]
     assert changes(DEPLOYED, prepare(some=moved).plan) == []
-    three, three_moved = ([replace(one, groups=ALL_GROUPS) for one in some] for some in (HOSTS, moved))
+    three, three_moved = members(HOSTS), members(moved)
     assert changes(prepare(some=three).plan, prepare(some=three_moved).plan) == [
         ("etcd_members", "etcd at 192.0.2.99", "192.0.2.11", "")
     ]

@@ -18,6 +18,12 @@ def text_of(plan: dict[str, Any]) -> str:
 
 def test_the_whole_plan_of_a_small_cluster() -> None:
     assert prepare(Settings(underlay_mtu=1500), HOSTS[:2], FLANNEL).plan == {
+        "api_endpoint": {
+            "host": "node-a",
+            "address": "192.0.2.11",
+            "port": 6443,
+            "url": "https://192.0.2.11:6443",
+        },
         "apiserver_sans": {
             "dns": [
                 "kubernetes",
@@ -200,6 +206,7 @@ def test_the_table_shows_the_cluster_and_each_host() -> None:
         "  Cluster              kubernetes",
         " ───────────────────────────────────────────────────────────",
         "  Backend              flannel: A bridge and static routes",
+        "  API server           https://192.0.2.11:6443",
         "  Pods                 10.200.0.0/16",
         "  Services             10.32.0.0/24",
         "  Service kubernetes   10.32.0.1",

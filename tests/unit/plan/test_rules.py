@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, FLANNEL, HOSTS, KUBENET, findings, host, prepare
+from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, FLANNEL, HOSTS, KUBENET, findings, host, members, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, plan_from_data
@@ -232,7 +232,7 @@ def test_a_family_that_the_backend_cannot_carry_is_refused() -> None:
     ("some", "warning"),
     [
         (
-            [HOSTS[0], replace(HOSTS[1], groups=ALL_GROUPS)],
+            members(HOSTS[:2]),
             "[etcd-even] group etcd, 2 hosts: 2 members survive the loss of 0, as many as 1 do. "
             "Fix: use 1 or 3.",
         ),

@@ -1,12 +1,13 @@
 """What each change of a plan restarts, in words that are compared exactly."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, host, hosts
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, WITH_ETCD, host, hosts
 from plan_report_cases import DUAL_HOSTS, PLANS, THREE, WIDE, difference, plan
 
 from flatnet.plan import Host, Settings
@@ -174,6 +175,20 @@ JUDGED: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
         "The DNS domain: cluster.local becomes example.com.",
     ),
     (
+        "control_plane",
+        "api_endpoint",
+        plan(),
+        plan(
+            some=[
+                replace(THREE[0], groups=WITH_ETCD),
+                replace(THREE[1], groups=WITH_ETCD ^ {"etcd", "kube_control_plane"}),
+                THREE[2],
+            ]
+        ),
+        "Nodes, backends and kubeconfigs reach the API at https://192.0.2.12:6443 in place of "
+        "https://192.0.2.11:6443.",
+    ),
+    (
         "dns_addresses",
         "dns_addresses",
         plan(),
@@ -303,8 +318,8 @@ def test_a_node_that_moves_restarts_its_tunnel() -> None:
 def test_a_control_plane_that_moves_is_known_to_every_node() -> None:
     moved = [host("control-plane-1", "192.0.2.99", groups=ALL_GROUPS), *THREE[1:]]
     changes = by_subject(difference(plan(), plan(some=moved)))
-    assert sorted(changes) == ["API address", "apiserver_sans", "etcd members", "node address"]
-    assert restarts(changes["API address"]) == {"kubelet": NODES, "kube-proxy": NODES}
+    assert sorted(changes) == ["api_endpoint", "apiserver_sans", "etcd members", "node address"]
+    assert restarts(changes["api_endpoint"]) == {"kubelet": NODES, "kube-proxy": NODES}
     assert restarts(changes["etcd members"]) == {"etcd": FIRST, "kube-apiserver": FIRST}
     assert restarts(changes["node address"]) == {"kubelet": FIRST, "kube-apiserver": FIRST}
     assert changes["etcd members"].refused == ""
@@ -314,7 +329,7 @@ def test_an_etcd_member_among_several_does_not_move_by_its_flags() -> None:
     def three(address: str) -> list[Host]:
         return [
             host("a", address, groups=ALL_GROUPS),
-            *(host(n, f"192.0.2.2{n}", groups=ALL_GROUPS) for n in "12"),
+            *(host(n, f"192.0.2.2{n}", groups=WITH_ETCD) for n in "12"),
         ]
 
     change = by_subject(difference(plan(some=three("192.0.2.30")), plan(some=three("192.0.2.31"))))[
@@ -340,11 +355,11 @@ def test_another_node_name_restarts_what_carries_it() -> None:
 
 
 def test_a_host_that_gets_another_part_starts_and_keeps_units() -> None:
-    wanted = plan(some=[THREE[0], host("node-1", "192.0.2.12", groups={"kube_control_plane"}), THREE[2]])
+    wanted = plan(some=[THREE[0], host("node-1", "192.0.2.12", groups={"etcd"}), THREE[2]])
     change = by_subject(difference(plan(), wanted))["node part"]
-    assert change.words == "node-1 becomes a control plane and is no longer a node."
+    assert change.words == "node-1 becomes an etcd member and is no longer a node."
     assert change.effects == (
-        "kube-apiserver, kube-controller-manager and kube-scheduler start there.",
+        "etcd starts there.",
         "containerd, kubelet and kube-proxy keep running there: provisioning stops nothing on a host that "
         "left a group.",
     )
