@@ -35,7 +35,7 @@ def masquerade_tables(pod_cidrs: Sequence[str], not_to: Sequence[str]) -> list[d
 
     pod_cidrs: networks of the pods; not_to: networks that see a pod's own address. One table for each family
     of the pods, {family, table, content}. The chain comes after those that others have at the usual priority
-    of the hook. Raises FlatnetError for what is no network.
+    of the hook. Raises FlatnetError for what is not a network.
     """
     pods, kept = _by_family(pod_cidrs), _by_family(not_to)
     tables = []

@@ -71,7 +71,7 @@ def _lost_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
         return f"the pods of {node} are not known: {finding['detail']}", uids
     return (
         f"pods of {node} are not connected to it: {finding['detail']}",
-        "kubectl delete pod: what its controller makes in its place is connected anew",
+        "kubectl delete pod: what its controller makes in its place is connected again",
     )
 
 
@@ -113,7 +113,7 @@ def _own_address(finding: Finding, clues: Clues) -> Diagnosis | None:
     node, pod = finding["source"]["node"], finding["source"]["name"]
     look = f"ip address in the network namespace of {pod} on {node}"
     if finding["error"]:
-        return f"{pod} on {node} cannot be looked into: {finding['detail']}", look
+        return f"{pod} on {node} cannot be inspected: {finding['detail']}", look
     known = " or ".join(finding["expected"])
     return (
         f"{pod} on {node} has {finding['observed']} on its interface, the cluster knows it as {known}",

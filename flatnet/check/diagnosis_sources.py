@@ -36,7 +36,7 @@ def rewritten(finding: Finding, clues: Clues) -> Diagnosis | None:
     if not owner:
         return (
             f"something between {source} and {target} rewrites the source to {observed}, "
-            "which is no node's address: the underlay translates",
+            "which is not the address of a node: the underlay translates",
             "NAT rules of the machines, bridges and routers between the nodes",
         )
     if finding["class"] == "node_to_pod" and owner == source:
@@ -47,7 +47,7 @@ def rewritten(finding: Finding, clues: Clues) -> Diagnosis | None:
     # Where pods keep their addresses except towards services, kube-proxy is the one that rewrites.
     if finding["class"] == "cluster_ip" and not clues.any_failed_from("pod_to_pod_other_node", source):
         return (
-            f"{owner} takes its pods for strangers when they call services: "
+            f"{owner} does not recognise its pods when they call services: "
             "kube-proxy's clusterCIDR there does not hold the pod network",
             f"clusterCIDR in kube-proxy's configuration on {owner}",
         )

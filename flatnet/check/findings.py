@@ -28,7 +28,7 @@ def _results(probes: Iterable[Json]) -> dict[str, Result]:
 def _not_made(check: Check, probes: Mapping[str, Json]) -> Result:
     # What the controller sends to a node is made along with that node's own part.
     node = check["source"]["node"] or check["target"]["node"]
-    message = str((probes.get(node) or {}).get("msg") or "it took no part")
+    message = str((probes.get(node) or {}).get("msg") or "it did not take part")
     message = message.removeprefix("Task failed: ").strip()
     return {
         "id": check["id"],
@@ -36,7 +36,7 @@ def _not_made(check: Check, probes: Mapping[str, Json]) -> Result:
         "observed": "",
         "expected": check["expected"],
         "error": "not made",
-        "detail": f"{node} did not make its checks: {message}",
+        "detail": f"{node} did not run its checks: {message}",
         "milliseconds": 0.0,
         "tries": 0,
     }

@@ -160,4 +160,4 @@ def failure_message(report: Report, where: str) -> str:
     hidden = len(report["causes"]) - 5
     if hidden > 0:
         lines.append(f"{hidden} further causes are in the report.")
-    return "\n".join([*lines, f"The whole report is {where}."])
+    return "\n".join([*lines, f"The full report is {where}."])

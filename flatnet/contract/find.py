@@ -112,7 +112,7 @@ def _read(path: Path, role: str, faults: Faults) -> Contract | None:
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (it is a safe loader)
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        faults.add("", f"it cannot be read: {' '.join(str(error).split())}; put the file right")
+        faults.add("", f"it cannot be read: {' '.join(str(error).split())}; correct the file")
         return None
     contract = read_contract(data, str(path), faults)
     if contract and contract.role != role:
@@ -122,5 +122,5 @@ def _read(path: Path, role: str, faults: Faults) -> Contract | None:
         )
     prefixed = [prefix for prefix in ROLE_PREFIXES.values() if prefix and role.startswith(prefix)]
     if contract and contract.kind == COMPONENT and prefixed:
-        faults.add("kind", f"a role whose name begins with {prefixed[0]} is no component")
+        faults.add("kind", f"a role whose name begins with {prefixed[0]} is not a component")
     return contract

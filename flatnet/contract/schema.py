@@ -355,7 +355,7 @@ class Terms:
         bool,
         key(
             Flag(),
-            "Whether hosts of the control plane that are no nodes get routes to pods.",
+            "Whether hosts of the control plane that are not nodes get routes to pods.",
             default=False,
             of=[BACKEND],
         ),

@@ -95,7 +95,7 @@ def _place(text: str) -> str:
 
 def _pin(text: str) -> str:
     if not text.startswith(BPF_FILE_SYSTEM):
-        return f"is no place of pinned objects; it begins with {BPF_FILE_SYSTEM}"
+        return f"is not a place of pinned objects; it begins with {BPF_FILE_SYSTEM}"
     folder, _, last = text.rpartition("/")
     if is_pattern(folder) or not _literal(last):
         return "has a pattern where no name begins; only the end of the last part may be one"

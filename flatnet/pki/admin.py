@@ -1,4 +1,4 @@
-"""The administrator's kubeconfig on the controller, made anew when what it holds is not what is wanted."""
+"""The administrator's kubeconfig on the controller, made again when what it holds is not what is wanted."""
 
 import json
 from collections.abc import Collection

@@ -71,7 +71,7 @@ def ensure_authority(
     path = f"{directory / spec.name}.crt"
     if validity_differences(current, 0, now):
         raise FlatnetError(
-            f"{path} {differences[0]} and was made elsewhere: have its maker issue it again for the same key"
+            f"{path} {differences[0]} and was issued elsewhere: have it issued again there for the same key"
         )
     return AuthorityState(
         kept.authority,
@@ -96,8 +96,9 @@ def _refuse_lost_key(
     use = f"{len(issued)} certificates of this CA exist" if issued else "the CA exists"
     certificates = f"{spec.name}.* and the certificates that it issued" if issued else f"{spec.name}.*"
     raise FlatnetError(
-        f"{directory / spec.name}.key {state} but {use}, and a CA is never replaced by itself: restore the"
-        f" file from a backup, or, to build a new trust on every host, remove {certificates} from {directory}"
+        f"{directory / spec.name}.key {state} but {use}, and a CA is never replaced automatically: restore"
+        f" the file from a backup, or, to build a new trust on every host, remove {certificates}"
+        f" from {directory}"
     )
 
 

@@ -17,7 +17,7 @@ def pki_files(names: Sequence[str] | Mapping[str, str], source: str, directory: 
     pairs = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
     for name in (*pairs, *pairs.values()):
         if not name or "/" in name:
-            raise FlatnetError(f"pki_files: {name!r} is no name of a file; give names without a directory")
+            raise FlatnetError(f"pki_files: {name!r} is not a file name; give names without a directory")
     if not directory.startswith("/"):
         raise FlatnetError(f"pki_files: the host's directory {directory!r} is not an absolute path")
     return [

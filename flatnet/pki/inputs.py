@@ -89,7 +89,7 @@ def _extra_identity(item: Mapping[str, object]) -> Identity:
     per = _choice(str(item.get("per") or Per.CLUSTER), tuple(Per), f"{owner}per")
     common_name = _text(item, "common_name", owner)
     if per is not Per.CLUSTER and "{node}" not in name:
-        raise FlatnetError(f"{owner}there is one per {per} node, so the name has to hold '{{node}}'")
+        raise FlatnetError(f"{owner}there is one per {per} node, so the name has to contain '{{node}}'")
     usages = _texts(item, "usages", owner) or [Usage.CLIENT.value]
     leaf_usages = (Usage.CLIENT, Usage.SERVER)
     return Identity(
@@ -127,7 +127,7 @@ def _texts(values: Mapping[str, object], key: str, owner: str = "") -> list[str]
 def _text(values: Mapping[str, object], key: str, owner: str = "") -> str:
     value = values.get(key)
     if not isinstance(value, str) or not value:
-        raise FlatnetError(f"{owner}{key} is missing: give it a text, not {value!r}")
+        raise FlatnetError(f"{owner}{key} is missing: give it a string, not {value!r}")
     return str(value)
 
 

@@ -55,7 +55,7 @@ def portable_kubeconfig(server: str, credentials: Credentials, user: str, cluste
 def _require_tls(server: str, user: str) -> None:
     if not server.startswith("https://"):
         raise FlatnetError(
-            f"kubeconfig of {user}: server {server!r} is not a https:// URL: certificates need TLS"
+            f"kubeconfig of {user}: server {server!r} is not an https:// URL: certificates need TLS"
         )
 
 

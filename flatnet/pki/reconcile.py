@@ -111,7 +111,7 @@ def _renewed_names(specs: Sequence[CertificateSpec], patterns: Sequence[str]) ->
         matching = {name for name in leaves if fnmatchcase(name, pattern)}
         if not matching:
             raise FlatnetError(
-                f"renew: {pattern!r} fits no certificate: choose among {', '.join(sorted(leaves))};"
+                f"renew: {pattern!r} matches no certificate: choose among {', '.join(sorted(leaves))};"
                 " the key of a CA is only replaced by removing its files"
             )
         renewed |= matching

@@ -130,7 +130,7 @@ def is_dns_name(name: str) -> bool:
 def parse_address(text: str, owner: str) -> Address:
     """Return the address written in text; owner says in the error whose address it is.
 
-    Raises FlatnetError when it is no address; a prefix length or a zone cannot be part of a SAN.
+    Raises FlatnetError when it is not an address; a prefix length or a zone cannot be part of a SAN.
     """
     try:
         address = ip_address(text)

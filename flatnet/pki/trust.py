@@ -24,7 +24,7 @@ def foreign_trust(host: str, found: Mapping[str, str], trusted: Iterable[Trusted
     `found` is path -> PEM text of the files that are on the host. A CA that was issued again has its key
     still, and one that is being replaced stays in the file behind its successor (RFC 5280, section 6.1: a
     path is built by name and key), so keys are compared and not files. A file without a readable key tells
-    nothing; it is written anew like any other. Raises FlatnetError when a file of the controller cannot be
+    nothing; it is rewritten like any other. Raises FlatnetError when a file of the controller cannot be
     read.
     """
     differing = [

@@ -16,8 +16,8 @@ from flatnet.plan.node_objects import node_networks
 from flatnet.plan.pool import is_touched, merged_ranges
 from flatnet.plan.request import Request
 
-_IMMUTABLE = "what a Node has is immutable"
-_REPLACE = "drain it, delete its Node object and give the Node objects anew"
+_IMMUTABLE = "Node.spec.podCIDRs is immutable"
+_REPLACE = "drain it, delete its Node object and give the Node objects again"
 
 
 def adopted_allocations(existing_nodes: object, allocations: object = None) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def _warn_stranger(name: str, entry: Entry, findings: Findings) -> None:
         findings.warn(
             "adoption-stranger",
             "Node object",
-            "it is no node of the inventory, and its network is kept for it",
-            "add it to kube_node, with node_name if the host is called otherwise, or delete the Node object",
+            "it is not a node of the inventory, and its network is kept for it",
+            "add it to kube_node, with node_name if the host has another name, or delete the Node object",
             name,
         )
     else:
         findings.warn(
             "adoption-missing",
             "Node.spec.podCIDRs is empty",
-            "it is no node of the inventory, and may be given a network that is planned for another",
-            "give the Node objects anew once it has one",
+            "it is not a node of the inventory, and may be given a network that is planned for another",
+            "give the Node objects again once it has one",
             name,
         )
 
@@ -102,7 +102,7 @@ def _check_request(name: str, entry: Entry, known: Entry, request: Request, find
                 "adoption-missing",
                 "Node.spec.podCIDRs is empty",
                 "what the cluster gives it later may not be what is planned now",
-                "give the Node objects anew once it has one; pin one if nothing in the cluster gives any",
+                "give the Node objects again once it has one; pin one if nothing in the cluster gives any",
                 name,
             )
         return

@@ -140,7 +140,7 @@ def load_contract(backend: str, roles_paths: Iterable[Path]) -> Contract:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FlatnetError(f"the contract {path} cannot be read: {error}; put the file right") from error
+        raise FlatnetError(f"the contract {path} cannot be read: {error}; correct the file") from error
     key = f"cni_{backend}_contract"
     if not isinstance(document, Mapping) or set(document) != {key}:
         raise FlatnetError(f"the contract {path} must have the one top-level key {key}")

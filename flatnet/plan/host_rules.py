@@ -56,7 +56,7 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
             findings.warn(
                 "control-plane-node",
                 "",
-                "it is no node, so that its API server reaches neither pods nor Services: no webhook that "
+                "it is not a node, so that its API server reaches neither pods nor Services: no webhook that "
                 "runs in a pod, and no API that a pod serves, such as the one of metrics",
                 "put it into kube_node as well; a taint keeps other pods off it",
                 host.inventory_name,

@@ -53,9 +53,7 @@ def _read_host(
     data: object, groups: dict[tuple[str, ...], frozenset[str]], findings: Findings
 ) -> Host | None:
     if not isinstance(data, _MAPPINGS) or not isinstance(name := data.get("inventory_name"), str):
-        findings.add(
-            "host-type", repr(data), "a host without a text inventory_name", "give every host its name"
-        )
+        findings.add("host-type", repr(data), "a host without an inventory_name", "give every host its name")
         return None
     get = data.get
     # A name is text of ours from here on, whatever its caller's kind of text carries along.

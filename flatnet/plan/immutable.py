@@ -17,7 +17,7 @@ _REPLACE_NODE = (
     "drain the node, stop its kubelet, delete its Node object with kubectl and the bridge of its pods with "
     "ip link delete, and provision"
 )
-_EVERY_POD = "create every pod anew"
+_EVERY_POD = "create every pod again"
 
 
 class Change(NamedTuple):
@@ -102,7 +102,7 @@ def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     """Return the changes from the deployed plan to the wanted one that no running cluster follows by itself.
 
     Both are plans or documents of plans, or parts: what one of the two does not say is not compared. Raises
-    FlatnetError when the deployed one is no plan.
+    FlatnetError when the deployed one is not a plan.
     """
     _check_shape(deployed)
     changes = _family_changes(deployed, wanted)
@@ -177,7 +177,7 @@ def _service_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     how = (
         "delete every Service and the ServiceCIDR kubernetes with kubectl delete --wait=false, stop every "
         "API server before it makes them again, provision twice, since the network is taken over some "
-        "seconds after the start, and create every Service and every pod anew"
+        "seconds after the start, and create every Service and every pod again"
     )
     return [Change("service_cidrs", f"cluster_service_cidrs {', '.join(new)}", ", ".join(old), how)]
 

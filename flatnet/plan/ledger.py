@@ -40,7 +40,7 @@ class Ledger:
         """Return the text to write: the lines of changed entries are changed, and all else stays.
 
         Comments and blank lines are kept, unless the file is of a shape that only a parser of YAML reads: it
-        is then written anew.
+        is then rewritten.
         """
         if allocations == self.allocations:
             return self.before

@@ -20,7 +20,7 @@ HEADER = """---
 # A file with these words was written as a whole, and is not whole any more without its last line.
 _PROMISE = "The dots at the end tell that the file is whole."
 _WHOLE = re.compile(r"\n\.\.\.[ \t\r]*(?:\n[ \t\r]*(?:#.*)?)*\Z")
-_ADVICE = "restore it from version control, or put it right by hand"
+_ADVICE = "restore it from version control, or correct it by hand"
 
 
 def ledger_text(allocations: Allocations) -> str:

@@ -193,7 +193,7 @@ def _check_features(host: Host, contract: Contract, kube_proxy_mode: str, findin
             findings.add(
                 "kernel-feature",
                 f"kernel feature {feature}",
-                f"{user} needs it and the host's kernel has it not",
-                f"install or load the kernel module {feature}, or choose something that does without",
+                f"{user} needs it and the host's kernel lacks it",
+                f"install or load the kernel module {feature}, or choose a backend or mode without it",
                 host.inventory_name,
             )

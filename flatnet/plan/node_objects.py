@@ -16,7 +16,7 @@ _WRITE = "have `kubectl get nodes -o json` write it"
 
 
 def read_existing_nodes(given: object) -> object:
-    """Return Node objects as node_networks takes them: text that is no JSON is the path of a file with it.
+    """Return Node objects as node_networks takes them: text that is not JSON is the path of a file with it.
 
     Raises FlatnetError, which names the file, when that is no such file, or when there is only an empty
     text: what a kubectl that failed leaves behind would otherwise be a cluster without nodes, and every
@@ -25,7 +25,7 @@ def read_existing_nodes(given: object) -> object:
     if not isinstance(given, str):
         return given
     if not given.strip():
-        raise FlatnetError("the Node objects are an empty text; give [] if no cluster is to be adopted")
+        raise FlatnetError("the Node objects are an empty string; give [] if no cluster is to be adopted")
     if given.lstrip()[0] in "{[":
         return given
     path = Path(given).expanduser()
@@ -44,7 +44,7 @@ def read_existing_nodes(given: object) -> object:
 def node_networks(existing_nodes: object, findings: Findings) -> dict[str, Entry]:
     """Return node name -> networks in the order of Node.spec.podCIDRs; a node may have none yet.
 
-    `existing_nodes` is text or data. What is no Node object becomes a finding.
+    `existing_nodes` is text or data. What is not a Node object becomes a finding.
     """
     running: dict[str, Entry] = {}
     for item in _items(existing_nodes, findings):

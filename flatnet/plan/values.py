@@ -18,8 +18,8 @@ def read_texts(place: str, value: object, findings: Findings, host: str = "") ->
         texts = tuple([str(item) for item in value if isinstance(item, str)])
         if len(texts) == len(value):
             return texts
-    fix = "write a list of quoted texts"
-    findings.add("setting-type", f"{place} {value!r}", "it is not a list of texts", fix, host)
+    fix = "write a list of quoted strings"
+    findings.add("setting-type", f"{place} {value!r}", "it is not a list of strings", fix, host)
     return ()
 
 

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "kubeadm", parents=[with_plan], help="configuration for kubeadm, kubelet and kube-proxy, as YAML"
     )
     kubeadm.set_defaults(run=lambda options: kubeadm_configuration(_document(options.plan)))
-    flags = commands.add_parser("flags", parents=[with_plan], help="flags of every daemon, one a line")
+    flags = commands.add_parser("flags", parents=[with_plan], help="flags of every daemon, one per line")
     flags.add_argument("--host", default="", help="add the flags of this host, by inventory name")
     flags.set_defaults(run=lambda options: plain_flags(_document(options.plan), options.host))
     nodes = commands.add_parser(

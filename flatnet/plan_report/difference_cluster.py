@@ -43,7 +43,7 @@ def _cluster_name(pair: Pair) -> list[Change]:
         Change(
             "cluster_name",
             _moves(pair, "cluster_name", "The cluster's name"),
-            ("Every kubeconfig is written anew.",),
+            ("Every kubeconfig is rewritten.",),
             (*restarts, *pair.backend_restarts()),
         )
     ]
@@ -215,7 +215,7 @@ def _sans(pair: Pair) -> list[Change]:
         Change(
             "apiserver_sans",
             f"The API server's certificate {' and '.join(parts)}.",
-            ("The certificate apiserver is issued anew, by the same authority: clients go on trusting it.",),
+            ("The certificate apiserver is issued again, by the same CA: clients go on trusting it.",),
             pair.restarts("kube-apiserver"),
         )
     ]

@@ -42,7 +42,7 @@ def _route_effects(pair: Pair, new: Sequence[Host]) -> list[str]:
     if not new or not others:
         return []
     if pair.after["backend"]["routes"] != "plan":
-        return [f"{pair.backend} tells the other nodes by itself; nothing restarts there."]
+        return [f"{pair.backend} announces this to the other nodes itself; nothing restarts there."]
     networks = sum(len(host.after["pod_cidrs"]) for host in new if host.after)
     where = "the other host" if len(others) == 1 else f"each of the {len(others):,} other hosts"
     return [f"{counted(networks, 'route is', 'routes are')} added on {where}; nothing restarts there."]
@@ -83,7 +83,7 @@ def _renames(pair: Pair) -> list[Change]:
         f"{host.before['name']} becomes {host.after['name']}" for host in found if host.before and host.after
     ]
     hosts = tuple(host.after_name for host in found if host.after and "kube_node" in host.after["groups"])
-    effects = (f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued anew.",)
+    effects = (f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued again.",)
     restarts = (Restart("kubelet", hosts), Restart("kube-proxy", hosts)) if hosts else ()
     units = tuple(Restart(unit, hosts) for unit in pair.backend_units if hosts)
     return [Change("node renamed", f"The Node name {listed(shown)}.", effects, (*restarts, *units))]
@@ -103,12 +103,12 @@ def _addresses(pair: Pair) -> list[Change]:
         if host.before and host.after
     ]
     effects = [
-        f"{verb(found, 'Its certificate is', 'Their certificates are')} issued anew with the new address."
+        f"{verb(found, 'Its certificate is', 'Their certificates are')} issued again with the new address."
     ]
     if pair.after["backend"]["routes"] == "plan":
         effects.append("The routes to the pods there change their gateway on every other host.")
     elif pair.after["backend"]["name"]:
-        effects.append(f"{pair.backend} tells the other nodes by itself.")
+        effects.append(f"{pair.backend} announces this to the other nodes itself.")
     restarts = _own_restarts(
         pair, found, {"kube_node": ("kubelet",), "kube_control_plane": ("kube-apiserver",)}
     )
@@ -138,7 +138,7 @@ def _pod_networks(pair: Pair) -> list[Change]:
             moved.append(f"{host.after_name} from {' and '.join(old)} to {' and '.join(new)}")
     if not moved:
         return []
-    effects = ["The CNI configuration is written anew there; nothing restarts."]
+    effects = ["The CNI configuration is rewritten there; nothing restarts."]
     if pair.after["backend"]["routes"] == "plan":
         effects.append("The routes to these pods change on every other host.")
     return [Change("node pod network", f"The pods move: {listed(moved)}.", tuple(effects))]
@@ -182,7 +182,7 @@ def _etcd(pair: Pair) -> list[Change]:
     before, after = _members(pair)
     if before == after:
         return []
-    effects = ("The certificates of etcd are issued anew.",)
+    effects = ("The certificates of etcd are issued again.",)
     restarts = pair.restarts("etcd", "kube-apiserver")
     if before.keys() != after.keys():
         shown = [listed(sorted(side)) or "none" for side in (before, after)]

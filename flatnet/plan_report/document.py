@@ -110,9 +110,9 @@ def document_text(document: Mapping[str, Any]) -> str:
 def parse_document(text: str, name: str) -> Document:
     """Return the document in the text; `name` is its file, for messages.
 
-    Raises FlatnetError, and nothing else, for text that is no document of a plan.
+    Raises FlatnetError, and nothing else, for text that is not a document of a plan.
     """
-    advice = "restore the file from version control, or have it written anew"
+    advice = "restore the file from version control, or have it written again"
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

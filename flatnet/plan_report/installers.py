@@ -55,13 +55,13 @@ def kubeadm_notes(document: Document) -> list[str]:
     notes = []
     if document["backend"]["ipam"] == "plan":
         notes.append(
-            "Nobody but you gives nodes their pod networks: apply the Node objects of "
+            "No controller gives nodes their pod networks: apply the Node objects of "
             "`python -m flatnet.plan_report nodes` as nodes join."
         )
     tenth = [parse_network(text).nth_address(DNS_INDEX) for text in document["service_cidrs"]]
     if document["dns_addresses"] != tenth:
         notes.append(
-            f"kubeadm makes its DNS Service at {listed(tenth)}: make it anew at "
+            f"kubeadm makes its DNS Service at {listed(tenth)}: make it again at "
             f"{listed(document['dns_addresses'])}."
         )
     return notes
@@ -76,7 +76,7 @@ def _arguments(flags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def plain_flags(document: Document, host: str = "") -> str:
-    """Return the flags of every daemon, one a line, under a comment with its name.
+    """Return the flags of every daemon, one per line, under a comment with its name.
 
     With a host's inventory name its own flags are added. Raises FlatnetError for a host that is not there.
     """

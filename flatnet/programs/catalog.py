@@ -233,7 +233,7 @@ def _check_digest(where: str, digest: str) -> None:
     algorithm, _, figure = digest.partition(":")
     if len(figure) != _DIGEST_LENGTHS.get(algorithm) or not re.fullmatch(r"[0-9a-f]+", figure):
         raise FlatnetError(
-            f"{where}: {digest!r} is no digest of the form sha256:<64 hex> or sha512:<128 hex>"
+            f"{where}: {digest!r} is not a digest of the form sha256:<64 hex> or sha512:<128 hex>"
         )
 
 

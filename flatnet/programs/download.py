@@ -95,7 +95,7 @@ def _transfer(address: str, part: Path) -> None:
         if problem.code >= 500:
             raise _InterruptedError(f"the server answers {problem.code} {problem.reason}") from problem
         raise FlatnetError(
-            f"{address} cannot be had: the server answers {problem.code} {problem.reason}. "
+            f"{address} cannot be downloaded: the server answers {problem.code} {problem.reason}. "
             f"Check URL and version in {PINS}, or name a mirror in {MIRROR_VARIABLE}"
         ) from problem
     except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as problem:

@@ -43,7 +43,7 @@ def missing_message(missing: Iterable[MissingProgramError]) -> str:
             commands.setdefault((problem.verb, problem.architecture, releases), set()).add(problem.program)
     names = {name for programs in reasons.values() for name in programs}
     count = "1 program is" if len(names) == 1 else f"{len(names)} programs are"
-    lines = [f"{count} not to be had on this machine; no host was changed:"]
+    lines = [f"{count} not available on this machine; no host was changed:"]
     lines += sorted(f"  {', '.join(sorted(programs))}: {reason}" for reason, programs in reasons.items())
     for (verb, architecture, releases), programs in sorted(commands.items()):
         options = f"--architecture {architecture}{releases}"

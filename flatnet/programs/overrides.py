@@ -53,7 +53,7 @@ def with_releases(catalog: Catalog, path: Path) -> Catalog:
             "what build/programs.yml pins"
         ) from problem
     except yaml.YAMLError as problem:
-        raise FlatnetError(f"{path} is no YAML: {' '.join(str(problem).split())}") from problem
+        raise FlatnetError(f"{path} is not valid YAML: {' '.join(str(problem).split())}") from problem
     try:
         chosen = _chosen(catalog, data)
     except FlatnetError as problem:
@@ -101,7 +101,7 @@ def _file(where: str, data: object, upstream: Upstream, version: object) -> Rele
         raise FlatnetError(f"{where} needs a `version` in quotes (or its upstream does), not {stated!r}")
     url = _pattern(f"{where}.url", file.get("url"))
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise FlatnetError(f"{where}.url: {url!r} is no URL of the form https://host/path")
+        raise FlatnetError(f"{where}.url: {url!r} is not a URL of the form https://host/path")
     _check_programs(where, file, upstream)
     digests = _mapping(f"{where}.digests", file.get("digests"), set(ARCHITECTURES))
     if not digests or not all(isinstance(digest, str) for digest in digests.values()):
@@ -131,12 +131,12 @@ def _check_programs(where: str, file: Mapping[str, Any], upstream: Upstream) -> 
 def _pattern(where: str, value: object) -> str:
     """Return `value`, a text in which only {version} and {architecture} are filled in."""
     if not isinstance(value, str) or not value:
-        raise FlatnetError(f"{where} must be a text, not {value!r}")
+        raise FlatnetError(f"{where} must be a string, not {value!r}")
     try:
         names = {name for _, name, _, _ in string.Formatter().parse(value) if name is not None}
     except ValueError as problem:
         raise FlatnetError(
-            f"{where}: {value!r} has a lone brace; only {{version}} and {{architecture}} are filled in"
+            f"{where}: {value!r} has an unmatched brace; only {{version}} and {{architecture}} are filled in"
         ) from problem
     if unknown := names - _PLACEHOLDERS:
         raise FlatnetError(

@@ -48,7 +48,7 @@ def download(
     """Download what is not in the store yet and return upstream name -> folder.
 
     Upstreams without published files for `architecture` are left out. Raises FlatnetError naming the URL when
-    a file cannot be had or has another digest than the pinned one.
+    a file cannot be downloaded or has another digest than the pinned one.
     """
     published = [upstream for upstream in upstreams if upstream.files(architecture)]
 
@@ -106,10 +106,12 @@ def _extract(archive: Path, wanted: dict[str, Path]) -> None:
                     shutil.copyfileobj(content, target)
                 program.chmod(0o755)
     except tarfile.TarError as problem:
-        raise FlatnetError(f"{archive} is no tar archive ({problem}); correct its URL in {PINS}") from problem
+        raise FlatnetError(
+            f"{archive} is not a tar archive ({problem}); correct its URL in {PINS}"
+        ) from problem
     if wanted:
         names = ", ".join(sorted(wanted))
-        raise FlatnetError(f"{archive} holds no regular file {names}; correct the `members` in {PINS}")
+        raise FlatnetError(f"{archive} contains no regular file {names}; correct the `members` in {PINS}")
 
 
 def _entry(store: Store, upstream: Upstream, architecture: str) -> Path:

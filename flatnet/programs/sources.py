@@ -33,7 +33,7 @@ class Choice:
         """Raise FlatnetError naming the value that is unknown or missing."""
         for name, source in {"cluster_programs_source": self.source, **self.exceptions}.items():
             if source not in SOURCES:
-                raise FlatnetError(f"{name}: {source!r} is no source; choose one of {', '.join(SOURCES)}")
+                raise FlatnetError(f"{name}: {source!r} is not a source; choose one of {', '.join(SOURCES)}")
             if source == "directory" and self.directory is None:
                 raise FlatnetError(f"{name} is `directory`: set cluster_programs_directory to the folder")
         if self.architecture not in ARCHITECTURES:

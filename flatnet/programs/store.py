@@ -167,7 +167,7 @@ def read_sums(folder: Path) -> dict[str, str]:
         # The second column starts with a space (text) or an asterisk (binary).
         if not separator or len(digest) != 64 or name[:1] not in (" ", "*"):
             raise FlatnetError(
-                f"{path}, line {number}: {line!r} is not `<sha256>  <file>`; make it anew with sha256sum"
+                f"{path}, line {number}: {line!r} is not `<sha256>  <file>`; make it again with sha256sum"
             )
         digests[name[1:].removeprefix("./")] = digest.lower()
     return digests

@@ -207,7 +207,7 @@ def _sysctls(top: Entry) -> Iterator[tuple[str, str]]:
         if not isinstance(key, str) or re.fullmatch(r"[A-Za-z0-9_-]+([./][A-Za-z0-9_./-]+)+", key) is None:
             raise top.error(f"sysctls: {key!r} is not a sysctl key; an example of one is net.ipv4.ip_forward")
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise top.error(f"sysctls: {key} is {value!r}, but has to be a number or a text")
+            raise top.error(f"sysctls: {key} is {value!r}, but has to be a number or a string")
         yield str(key), " ".join(str(value).split())
 
 

@@ -39,7 +39,7 @@ class Entry:
                 raise self.error(f"{key} is missing")
             return default
         if not isinstance(value, str):
-            raise self.error(f"{key} is {_kind(value)}, but has to be a text{_hint(value)}")
+            raise self.error(f"{key} is {_kind(value)}, but has to be a string{_hint(value)}")
         if not value and not empty:
             raise self.error(f"{key} is empty")
         return str(value)

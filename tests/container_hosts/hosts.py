@@ -45,7 +45,7 @@ Say = Callable[[str], None]
 def create(cluster: Cluster, say: Say) -> dict[str, str]:
     """Make `cluster` answer over SSH; return host name -> created, started or unchanged.
 
-    Hosts that are as wanted are left alone, stopped ones are started, others are made anew.
+    Hosts that are as wanted are left alone, stopped ones are started, others are made again.
     Raises FlatnetError when the machine has no room for more, when a host does not boot or when it does not
     answer with its key.
     """
@@ -74,7 +74,7 @@ def restart(cluster: Cluster, say: Say) -> dict[str, str]:
     """Cut the power of every host and start them all again; return host name -> started.
 
     What a host keeps is its disk: its processes end without a word, and its network namespace, which would
-    outlive the container with all links, routes and packet filters, is made anew.
+    outlive the container with all links, routes and packet filters, is made again.
     Raises FlatnetError when a host does not exist, and whatever `create` raises.
     """
     require_root()

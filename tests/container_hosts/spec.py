@@ -58,8 +58,8 @@ def check_prefix(prefix: str) -> str:
     """Return `prefix`; FlatnetError when no network interface can have that name."""
     if not _PREFIX.fullmatch(prefix):
         raise FlatnetError(
-            f"container_hosts_prefix {prefix!r} is no usable name: take 1 to 15 lower-case letters, digits "
-            "and hyphens, a letter first"
+            f"container_hosts_prefix {prefix!r} is not a usable name: take 1 to 15 lower-case letters, "
+            "digits and hyphens, a letter first"
         )
     return prefix
 

@@ -25,7 +25,7 @@ def port(host: Host) -> str:
 
 
 def hardware_address(host: Host) -> str:
-    """Return the MAC address of `host`: locally administered, and the same whenever the host is made anew.
+    """Return the MAC address of `host`: locally administered, and the same whenever the host is made again.
 
     With another one, neighbours would send to the old one until their cache expires, some ten seconds.
     """

@@ -64,7 +64,7 @@ def _sidecar(path: Path) -> Mapping[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         missing = [key for key in ("DOCUMENTATION", "EXAMPLES", "RETURN") if key not in data]
     except (OSError, yaml.YAMLError, TypeError) as error:
-        raise FlatnetError(f"the documentation {path} cannot be read: {error}; put the file right") from error
+        raise FlatnetError(f"the documentation {path} cannot be read: {error}; correct the file") from error
     if missing:
         raise FlatnetError(f"the documentation {path} lacks {', '.join(missing)}; add it")
     found: Mapping[str, Any] = data

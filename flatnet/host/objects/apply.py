@@ -54,8 +54,8 @@ class Applier:
         """Apply the objects server-side (KEP-555), taking over fields that others manage; return the changes.
 
         What is defined elsewhere in an object stays. An object is changed when what the API server stores,
-        apart from its bookkeeping and the status, is. One that is being deleted is waited for, and made anew.
-        The objects as the API server has them then are in `stored`.
+        apart from its bookkeeping and the status, is. One that is being deleted is waited for, and made
+        again. The objects as the API server has them then are in `stored`.
         """
         definitions = ordered(objects)
         kinds = custom_kinds(definitions)
@@ -147,7 +147,7 @@ class Applier:
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": propagation,
-            # Never the object that somebody made anew under the same name.
+            # Never the object that somebody made again under the same name.
             "preconditions": {"uid": before["metadata"]["uid"]},
         }
         try:

@@ -129,7 +129,7 @@ class Client:
         except ssl.SSLCertVerificationError as error:
             raise ObjectsError(
                 f"{self.server}: its certificate does not verify: {error.verify_message}: give the CA that"
-                " issued it, and a server name or address out of its SANs"
+                " issued it, and a server name or address from its SANs"
             ) from error
         except OSError as error:
             raise UnreachableError(f"{self.server} does not answer: {_reason(error)}") from error
@@ -171,8 +171,8 @@ def _context(ca: str, certificate: str, key: str) -> ssl.SSLContext:
     except (ssl.SSLError, ValueError):
         # Without its cause: nothing about a key reaches an error message.
         raise ObjectsError(
-            f"certificate {certificate} and key {key} cannot be used: one of them is no PEM file, or they do"
-            " not belong together"
+            f"certificate {certificate} and key {key} cannot be used: one of them is not a PEM file, or they"
+            " do not belong together"
         ) from None
     return context
 

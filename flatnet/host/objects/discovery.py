@@ -77,8 +77,7 @@ class Discovery:
         namespace = metadata.get("namespace", "")
         if namespace and not resource.namespaced:
             raise ObjectsError(
-                f"{wanted['kind']} {metadata['name']}: the kind lives in no namespace: remove"
-                " metadata.namespace"
+                f"{wanted['kind']} {metadata['name']}: the kind has no namespace: remove metadata.namespace"
             )
         if resource.namespaced:
             namespace = namespace or "default"

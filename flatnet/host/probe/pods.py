@@ -183,7 +183,7 @@ def _reason(ports: list[str], links: dict[str, Json]) -> str:
         if bridge not in links:
             return f": the bridge {bridge} is gone"
         if links[port].get("master") != bridge:
-            return f": its interface {port} is no port of {bridge}"
+            return f": its interface {port} is not a port of {bridge}"
     if "UP" not in links[port].get("flags", []):
         return f": its interface {port} is down"
     return ""

@@ -330,7 +330,7 @@ def test_a_node_that_made_no_checks_fails_them_all_with_its_reason() -> None:
     assert [finding["id"] for finding in failures] == [
         check["id"] for check in part(facts, SETTINGS, "node-1")
     ]
-    assert causes(failures) == {"node-1 did not make its checks: Failed to connect to the host via ssh"}
+    assert causes(failures) == {"node-1 did not run its checks: Failed to connect to the host via ssh"}
     assert {finding["look"] for finding in failures} == {"ansible -m ping node-1"}
 
 

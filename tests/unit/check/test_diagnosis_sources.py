@@ -35,7 +35,7 @@ def test_an_address_of_no_node_is_laid_to_the_underlay() -> None:
     failures = run(_seen_as("pod_to_pod_other_node", "node-0", "198.51.100.1"))
     assert causes(failures) == {
         f"something between node-0 and {other} rewrites the source to 198.51.100.1, "
-        "which is no node's address: the underlay translates"
+        "which is not the address of a node: the underlay translates"
         for other in ("node-1", "node-2")
     }
 
@@ -43,7 +43,7 @@ def test_an_address_of_no_node_is_laid_to_the_underlay() -> None:
 def test_masquerade_towards_services_alone_is_a_wrong_cluster_cidr() -> None:
     failures = run(_seen_as("cluster_ip", "node-2", "192.0.2.13"))
     assert causes(failures) == {
-        "node-2 takes its pods for strangers when they call services: "
+        "node-2 does not recognise its pods when they call services: "
         "kube-proxy's clusterCIDR there does not hold the pod network"
     }
 

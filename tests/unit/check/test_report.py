@@ -112,7 +112,7 @@ def test_the_failure_names_source_target_and_cause() -> None:
         "expected 10.200.0.11, observed 192.0.2.11 after 5 tries and 1 more; "
         "traffic is masqueraded on the way by node-0, whose node address it gets. "
         "Look at: nat postrouting on node-0 (nft list ruleset); rules that masquerade there: masquerade.\n"
-        "The whole report is /reports/network_check.json."
+        "The full report is /reports/network_check.json."
     )
 
 
@@ -124,7 +124,7 @@ def test_the_failure_stays_short_when_everything_fails() -> None:
     lines = failure_message(report, "r.json").splitlines()
     assert len(lines) == 8
     assert lines[1].startswith(
-        "planned_address node-0/server-0 (10.200.0.10) and 96 more; node-0 did not make"
+        "planned_address node-0/server-0 (10.200.0.10) and 96 more; node-0 did not run"
     )
     assert lines[6] == "4 further causes are in the report."
 
@@ -170,5 +170,5 @@ def test_a_terminal_is_not_flooded_with_causes() -> None:
     probes = {node: {"msg": f"{node} is gone"} for node in facts.nodes}
     report = build_report(plan(14), findings(facts, everything, probes), {}, _STARTED, 1)
     lines = render(report, 100, colour=False).splitlines()
-    assert len([line for line in lines if "did not make its checks" in line]) == 12
+    assert len([line for line in lines if "did not run its checks" in line]) == 12
     assert lines[-2] == "2 further causes are in the report."

@@ -122,7 +122,7 @@ def test_a_subnet_with_host_bits_is_refused() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "1a", "a.b", "A", "a" * 16, "a/b", "a b"])
 def test_a_prefix_that_cannot_name_an_interface_is_refused(prefix: str) -> None:
-    with pytest.raises(FlatnetError, match="is no usable name"):
+    with pytest.raises(FlatnetError, match="is not a usable name"):
         check_prefix(prefix)
 
 

@@ -83,7 +83,7 @@ def test_an_engine_where_there_is_none_is_refused(tmp_path: Path) -> None:
         (
             "policy_x",
             COMPONENT | {"name": "policy_x"},
-            "kind: a role whose name begins with policy_ is no component",
+            "kind: a role whose name begins with policy_ is not a component",
         ),
     ],
 )

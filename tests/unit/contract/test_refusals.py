@@ -237,7 +237,7 @@ CASES: dict[str, tuple[Any, list[str]]] = {
     ),
     "a pin in no file system of pins": (
         makes(bpf={"pins": ["/run/pins/x"]}),
-        ["makes.bpf.pins[0]: '/run/pins/x' is no place of pinned objects; it begins with /sys/fs/bpf/"],
+        ["makes.bpf.pins[0]: '/run/pins/x' is not a place of pinned objects; it begins with /sys/fs/bpf/"],
     ),
     "an address without a length": (
         makes(addresses=["169.254.1.1/33"]),

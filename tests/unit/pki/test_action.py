@@ -130,7 +130,7 @@ def test_the_difference_shows_sans_and_no_key(tmp_path: Path) -> None:
         ),
         (
             {"extra_identities": [{"name": "x", "common_name": "x", "per": "kubelet"}]},
-            "identity x: there is one per kubelet node, so the name has to hold '{node}'",
+            "identity x: there is one per kubelet node, so the name has to contain '{node}'",
         ),
         (
             {"extra_identities": [{"name": "x", "common_name": "x", "usages": ["ca"]}]},

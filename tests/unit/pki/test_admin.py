@@ -108,5 +108,5 @@ def test_it_stays_out_of_version_control(tmp_path: Path) -> None:
 
 
 def test_an_address_without_tls_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FlatnetError, match=r"server 'http://192.0.2.11' is not a https:// URL"):
+    with pytest.raises(FlatnetError, match=r"server 'http://192.0.2.11' is not an https:// URL"):
         run(tmp_path / "pki", ACCESS._replace(server="http://192.0.2.11"))

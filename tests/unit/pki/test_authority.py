@@ -60,9 +60,9 @@ def foreign_ca(directory: Path, end: datetime, *, ca: bool = True) -> x509.Certi
 def test_a_lost_ca_key_is_never_replaced(pki: Path) -> None:
     (pki / "ca.key").unlink()
     assert refusal(pki) == (
-        f"{pki}/ca.key is missing but 10 certificates of this CA exist, and a CA is never replaced by itself:"
-        " restore the file from a backup, or, to build a new trust on every host, remove ca.* and the"
-        f" certificates that it issued from {pki}"
+        f"{pki}/ca.key is missing but 10 certificates of this CA exist, and a CA is never replaced"
+        " automatically: restore the file from a backup, or, to build a new trust on every host, remove ca.*"
+        f" and the certificates that it issued from {pki}"
     )
 
 
@@ -176,8 +176,8 @@ def test_a_ca_made_elsewhere_that_ends_soon_is_a_warning_and_no_reason_to_issue_
     assert certificate(directory, "admin").not_valid_after_utc == end
     assert not run(directory, now=NOW + timedelta(days=19)).changed
     assert refusal(directory, now=end) == (
-        f"{directory}/ca.crt expired on 2026-03-21 12:00:00 UTC and was made elsewhere: have its maker issue"
-        " it again for the same key"
+        f"{directory}/ca.crt expired on 2026-03-21 12:00:00 UTC and was issued elsewhere: have it"
+        " issued again there for the same key"
     )
 
 

@@ -22,7 +22,7 @@ def test_a_file_may_be_called_otherwise_on_the_controller() -> None:
 @pytest.mark.parametrize("name", ["", "../ca.crt", "/etc/shadow"])
 def test_a_name_that_is_a_path_is_refused(name: str) -> None:
     for names in ([name], {"ca.crt": name}, {name: "ca.crt"}):
-        with pytest.raises(FlatnetError, match="no name of a file"):
+        with pytest.raises(FlatnetError, match="not a file name"):
             pki_files(names, "/srv/pki", "/etc/pki")
 
 

@@ -44,7 +44,7 @@ def test_a_kubeconfig_is_json_with_paths_instead_of_keys() -> None:
         (
             "http://192.0.2.11:8080",
             "/pki/admin.key",
-            "kubeconfig of admin: server 'http://192.0.2.11:8080' is not a https:// URL: certificates need"
+            "kubeconfig of admin: server 'http://192.0.2.11:8080' is not an https:// URL: certificates need"
             " TLS",
         ),
         (
@@ -67,7 +67,7 @@ def test_the_filter_is_found_documented_and_passes_the_message_on() -> None:
     assert plugin("https://192.0.2.11:6443", **arguments) == kubeconfig(
         "https://192.0.2.11:6443", **arguments
     )
-    with pytest.raises(AnsibleFilterError, match=r"kubeconfig of admin: server 'x' is not a https:// URL"):
+    with pytest.raises(AnsibleFilterError, match=r"kubeconfig of admin: server 'x' is not an https:// URL"):
         plugin("x", **arguments)
     documentation = yaml.safe_load((FILTERS / "kubeconfig.yml").read_text())
     assert set(documentation["DOCUMENTATION"]["options"]) == {"_input", *arguments}

@@ -155,7 +155,7 @@ def test_renewal_on_demand_replaces_keys_of_the_named_certificates(pki: Path) ->
 def test_renewal_on_demand_of_a_ca_or_of_nothing_is_refused(pki: Path, pattern: str) -> None:
     before = contents(pki)
     with pytest.raises(
-        FlatnetError, match=f"renew: '{pattern}' fits no certificate: choose among admin, apiserver,"
+        FlatnetError, match=f"renew: '{pattern}' matches no certificate: choose among admin, apiserver,"
     ):
         reconcile(pki, cluster_certificates(cluster()), NOW, renew=[pattern])
     assert contents(pki) == before

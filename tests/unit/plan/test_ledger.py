@@ -73,7 +73,7 @@ def test_a_file_without_content_is_refused_because_it_would_move_every_node(text
     with pytest.raises(FlatnetError) as caught:
         parse_ledger(text, "a.yml")
     assert str(caught.value) == (
-        "the allocations file a.yml is empty; restore it from version control, or put it right by hand, "
+        "the allocations file a.yml is empty; restore it from version control, or correct it by hand, "
         "or delete it to start without"
     )
 

@@ -131,8 +131,8 @@ def test_a_missing_kernel_feature_is_refused_by_name_and_an_unprobed_one_is_not(
     assert prepare(some=some).warnings == []
     assert findings(some=some, contract=FLANNEL) == [
         "[kernel-feature] node-a: kernel feature vxlan: "
-        "backend flannel needs it and the host's kernel has it not. "
-        "Fix: install or load the kernel module vxlan, or choose something that does without."
+        "backend flannel needs it and the host's kernel lacks it. "
+        "Fix: install or load the kernel module vxlan, or choose a backend or mode without it."
     ]
 
 

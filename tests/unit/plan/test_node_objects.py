@@ -50,5 +50,5 @@ def test_a_file_without_node_objects_is_named(tmp_path: Path, content: bytes | N
 
 @pytest.mark.parametrize("given_as", ["", " \n"], ids=repr)
 def test_an_empty_text_is_no_cluster_without_nodes(given_as: str) -> None:
-    with pytest.raises(FlatnetError, match=r"^the Node objects are an empty text; give \[\] if no cluster"):
+    with pytest.raises(FlatnetError, match=r"^the Node objects are an empty string; give \[\] if no cluster"):
         read_existing_nodes(given_as)

@@ -158,7 +158,7 @@ def test_a_record_that_is_damaged_is_told_and_not_traced(inventory: Path) -> Non
     assert code == 2, output
     assert "network_deployed.json is not JSON: " in output
     assert not (inventory.parent / "network_allocations.yml").exists()
-    assert "restore the file from version control, or have it written anew" in " ".join(output.split())
+    assert "restore the file from version control, or have it written again" in " ".join(output.split())
     assert "Traceback" not in output
 
 

@@ -52,7 +52,7 @@ def test_a_new_name_of_the_api_reissues_its_certificate_and_restarts_the_api_ser
     change = only(difference(plan(), plan(Settings(extra_apiserver_sans=("api.example.com", "192.0.2.5")))))
     assert change.words == "The API server's certificate gains 192.0.2.5 and api.example.com."
     assert change.effects == (
-        "The certificate apiserver is issued anew, by the same authority: clients go on trusting it.",
+        "The certificate apiserver is issued again, by the same CA: clients go on trusting it.",
     )
     assert restarts(change) == {"kube-apiserver": FIRST}
 
@@ -79,7 +79,7 @@ def test_a_new_node_of_a_tunnel_is_told_by_the_backend() -> None:
     wanted = plan(some=[*THREE, host("node-3", "192.0.2.14")], contract=FLANNEL)
     assert only(difference(PLANS["flannel"], wanted)).effects == (
         "Everything is installed and started on node-3.",
-        "flannel tells the other nodes by itself; nothing restarts there.",
+        "flannel announces this to the other nodes itself; nothing restarts there.",
         TABLE,
     )
 
@@ -302,7 +302,7 @@ def test_a_node_that_moves_restarts_its_own_kubelet_alone() -> None:
     change = only(difference(plan(), plan(some=[*THREE[:2], host("node-2", "192.0.2.99")])))
     assert change.words == "The address moves: node-2 from 192.0.2.13 to 192.0.2.99."
     assert change.effects == (
-        "Its certificate is issued anew with the new address.",
+        "Its certificate is issued again with the new address.",
         "The routes to the pods there change their gateway on every other host.",
         TABLE,
     )

@@ -89,7 +89,7 @@ def test_the_text_of_a_thousand_nodes_is_half_a_megabyte() -> None:
     assert 300_000 < len(text) < 600_000
 
 
-ADVICE = "restore the file from version control, or have it written anew"
+ADVICE = "restore the file from version control, or have it written again"
 
 
 @pytest.mark.parametrize(

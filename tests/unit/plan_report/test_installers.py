@@ -92,19 +92,19 @@ def test_kubeadm_gets_both_families_in_their_order() -> None:
 
 def test_what_kubeadm_does_not_do_by_itself_is_said() -> None:
     apply = (
-        "Nobody but you gives nodes their pod networks: apply the Node objects of "
+        "No controller gives nodes their pod networks: apply the Node objects of "
         "`python -m flatnet.plan_report nodes` as nodes join."
     )
     assert kubeadm_notes(plan_document(plan())) == [apply]
     moved = plan_document(plan(Settings(dns_addresses=("10.32.0.53",))))
-    move = "kubeadm makes its DNS Service at 10.32.0.10: make it anew at 10.32.0.53."
+    move = "kubeadm makes its DNS Service at 10.32.0.10: make it again at 10.32.0.53."
     assert kubeadm_notes(moved) == [apply, move]
     assert kubeadm_configuration(moved).startswith(f"# {apply}\n# {move}\n---\n")
 
 
 def test_a_service_network_without_a_tenth_address_has_its_dns_elsewhere() -> None:
     small = plan_document(plan(Settings(service_cidrs=("10.32.0.0/29",), dns_addresses=("10.32.0.3",))))
-    assert "make it anew at 10.32.0.3." in kubeadm_notes(small)[1]
+    assert "make it again at 10.32.0.3." in kubeadm_notes(small)[1]
 
 
 def test_plain_flags_are_one_a_line_under_their_daemon() -> None:

@@ -44,9 +44,8 @@ def test_the_table_shows_what_happens_and_what_restarts() -> None:
         "  What changes                    What happens                    What restarts",
         " ────────────────────────────────────────────────────────────────────────────────────────",
         "  The API server's certificate    The certificate apiserver is    kube-apiserver on",
-        "  gains api.example.com.          issued anew, by the same        control-plane-1",
-        "                                  authority: clients go on",
-        "                                  trusting it.",
+        "  gains api.example.com.          issued again, by the same CA:   control-plane-1",
+        "                                  clients go on trusting it.",
         "",
         "1 change; 1 unit restarts, on 1 host.",
     ]

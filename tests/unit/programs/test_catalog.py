@@ -170,8 +170,8 @@ def test_a_program_that_go_would_call_otherwise_is_refused(tmp_path: Path) -> No
 def test_a_digest_that_can_never_match_is_refused(tmp_path: Path, digest: str) -> None:
     file = {"url": "https://example.org/tool", "program": "tool", "digests": {"amd64": digest}}
     assert refusal(tmp_path, {"upstreams": {"one": {"version": "1.0.0", "release": [file]}}}) == (
-        f"programs.yml: upstream one, https://example.org/tool, amd64: {digest!r} is no digest of the form "
-        "sha256:<64 hex> or sha512:<128 hex>"
+        f"programs.yml: upstream one, https://example.org/tool, amd64: {digest!r} is not a digest of the "
+        "form sha256:<64 hex> or sha512:<128 hex>"
     )
 
 

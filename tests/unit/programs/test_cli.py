@@ -89,7 +89,7 @@ def test_a_build_prints_the_folders_and_shows_its_steps_elsewhere(capsys: pytest
 def test_the_path_of_a_program_is_printed_once_it_is_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["path", "probe"]) == 1
     assert capsys.readouterr().err == (
-        "1 program is not to be had on this machine; no host was changed:\n"
+        "1 program is not available on this machine; no host was changed:\n"
         "  probe: probe 1.0.0 is not built yet for amd64 by Go 1.26.8\n"
         "Provide with: python -m flatnet.programs build --architecture amd64 probe\n"
     )
@@ -128,7 +128,7 @@ def test_an_export_of_what_is_not_built_says_everything_missing(
     assert main(["export", str(machine / "export")]) == 1
     assert (
         capsys.readouterr().err.splitlines()[0]
-        == "2 programs are not to be had on this machine; no host was changed:"
+        == "2 programs are not available on this machine; no host was changed:"
     )
     assert not (machine / "export").exists()
 
@@ -196,7 +196,7 @@ def test_what_is_missing_for_any_host_is_refused_together(plugin: ModuleType) ->
     with pytest.raises(FlatnetError) as refused:
         plugin.look_up(requests, download=True)
     assert str(refused.value).splitlines() == [
-        "2 programs are not to be had on this machine; no host was changed:",
+        "2 programs are not available on this machine; no host was changed:",
         "  agent: agent 1.0.0 is not built yet for amd64 by Go 1.26.8",
         "  agent: agent 1.0.0 is not built yet for arm64 by Go 1.26.8",
         "  probe: probe 1.0.0 is not built yet for arm64 by Go 1.26.8",
@@ -207,7 +207,7 @@ def test_what_is_missing_for_any_host_is_refused_together(plugin: ModuleType) ->
 
 def test_nothing_is_downloaded_while_something_else_is_missing(plugin: ModuleType) -> None:
     requests = {"a": asked(names=["agent"], source="release"), "b": asked(names=["probe"])}
-    with pytest.raises(FlatnetError, match=r"^2 programs are not to be had"):
+    with pytest.raises(FlatnetError, match=r"^2 programs are not available"):
         plugin.look_up(requests, download=True)
     main(["build", "probe"])
     with pytest.raises(FlatnetError, match=r"^http://127\.0\.0\.1:1/agent: the connection failed"):

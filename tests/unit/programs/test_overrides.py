@@ -96,10 +96,10 @@ def test_architectures_may_have_files_of_their_own(tmp_path: Path) -> None:
             etcd(ETCD, version=3.6),
             "upstreams.etcd.release[0] needs a `version` in quotes (or its upstream does), not 3.6",
         ),
-        (etcd(ETCD | {"url": 7}), "upstreams.etcd.release[0].url must be a text, not 7"),
+        (etcd(ETCD | {"url": 7}), "upstreams.etcd.release[0].url must be a string, not 7"),
         (
             etcd(ETCD | {"url": "file:///etc/passwd"}),
-            "upstreams.etcd.release[0].url: 'file:///etc/passwd' is no URL of the form https://host/path",
+            "upstreams.etcd.release[0].url: 'file:///etc/passwd' is not a URL of the form https://host/path",
         ),
         (
             etcd(ETCD | {"url": "https://example.org/{arch}"}),
@@ -108,8 +108,8 @@ def test_architectures_may_have_files_of_their_own(tmp_path: Path) -> None:
         ),
         (
             etcd(ETCD | {"url": "https://example.org/{"}),
-            "upstreams.etcd.release[0].url: 'https://example.org/{' has a lone brace; only {version} and "
-            "{architecture} are filled in",
+            "upstreams.etcd.release[0].url: 'https://example.org/{' has an unmatched brace; only {version} "
+            "and {architecture} are filled in",
         ),
         (
             etcd(ETCD | {"program": "etcd"}),
@@ -122,7 +122,7 @@ def test_architectures_may_have_files_of_their_own(tmp_path: Path) -> None:
         ),
         (
             etcd(ETCD | {"members": {"etcd": None}}),
-            "upstreams.etcd.release[0].members.etcd must be a text, not None",
+            "upstreams.etcd.release[0].members.etcd must be a string, not None",
         ),
         (
             etcd(ETCD | {"digests": {}}),
@@ -139,7 +139,7 @@ def test_architectures_may_have_files_of_their_own(tmp_path: Path) -> None:
         (
             etcd(ETCD | {"digests": {"amd64": "sha256:00"}}),
             "upstream etcd, https://files.example.org/{version}/etcd-{architecture}.tgz, amd64: 'sha256:00' "
-            "is no digest of the form sha256:<64 hex> or sha512:<128 hex>",
+            "is not a digest of the form sha256:<64 hex> or sha512:<128 hex>",
         ),
         (etcd(ETCD, ETCD), "upstreams.etcd.release: two files hold etcd for amd64; keep one"),
     ],
@@ -153,7 +153,7 @@ def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, data: obj
 
 def test_a_file_that_is_no_yaml_is_refused_with_the_line(tmp_path: Path) -> None:
     path = write(tmp_path, "upstreams: {etcd: [\n")
-    with pytest.raises(FlatnetError, match=r"releases\.yml is no YAML: .* line 2, column 1"):
+    with pytest.raises(FlatnetError, match=r"releases\.yml is not valid YAML: .* line 2, column 1"):
         site_catalog(path)
 
 
@@ -175,7 +175,7 @@ def test_the_command_line_takes_the_file_too_and_names_it_in_what_it_advises(
     options = ["--source", "release", "--architecture", "amd64", "--releases", str(path)]
     assert main(["path", *options, "etcd"]) == 1
     assert capsys.readouterr().err == (
-        "1 program is not to be had on this machine; no host was changed:\n"
+        "1 program is not available on this machine; no host was changed:\n"
         "  etcd: etcd 3.6.99 is not downloaded yet\n"
         f"Provide with: python -m flatnet.programs download --architecture amd64 --releases {path} etcd\n"
     )

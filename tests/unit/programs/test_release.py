@@ -140,7 +140,7 @@ def test_a_missing_file_is_refused_at_once(site: Site, tmp_path: Path, progress:
     with pytest.raises(FlatnetError) as refused:
         fetch(f"{site.url}/absent", DIGEST, tmp_path, progress)
     assert str(refused.value) == (
-        f"{site.url}/absent cannot be had: the server answers 404 Not Found. "
+        f"{site.url}/absent cannot be downloaded: the server answers 404 Not Found. "
         "Check URL and version in build/programs.yml (or your own file of releases), or name a mirror in "
         "FLATNET_MIRROR"
     )
@@ -285,7 +285,7 @@ def test_after_an_interruption_finished_files_are_not_downloaded_again(
 ) -> None:
     upstream, store = make_upstream(site), Store(tmp_path / "programs")
     agent = site.files.pop("/v1.2.0/agent-amd64")
-    with pytest.raises(FlatnetError, match=r"/v1\.2\.0/agent-amd64 cannot be had"):
+    with pytest.raises(FlatnetError, match=r"/v1\.2\.0/agent-amd64 cannot be downloaded"):
         download([upstream], store, progress, "amd64")
     assert find_download(store, upstream, "amd64") is None
     site.files["/v1.2.0/agent-amd64"] = agent
@@ -325,10 +325,10 @@ def test_no_path_of_an_archive_is_written_to(tmp_path: Path) -> None:
     [
         (
             archive({"bin/other": b"x"}),
-            "holds no regular file bin/tool; correct the `members` in build/programs.yml",
+            "contains no regular file bin/tool; correct the `members` in build/programs.yml",
         ),
-        (archive({}, {"bin/tool": "/etc/passwd"}), "holds no regular file bin/tool"),
-        (b"<html>", "is no tar archive"),
+        (archive({}, {"bin/tool": "/etc/passwd"}), "contains no regular file bin/tool"),
+        (b"<html>", "is not a tar archive"),
     ],
 )
 def test_an_archive_without_the_program_as_a_regular_file_is_refused(

@@ -135,9 +135,12 @@ def test_an_exception_is_taken_literally_and_refused_where_nothing_is_published(
     [
         (
             Choice("ftp"),
-            "cluster_programs_source: 'ftp' is no source; choose one of release, gomod, directory",
+            "cluster_programs_source: 'ftp' is not a source; choose one of release, gomod, directory",
         ),
-        (Choice("gomod", {"agent": "x"}), "agent: 'x' is no source; choose one of release, gomod, directory"),
+        (
+            Choice("gomod", {"agent": "x"}),
+            "agent: 'x' is not a source; choose one of release, gomod, directory",
+        ),
         (
             Choice("directory"),
             "cluster_programs_source is `directory`: set cluster_programs_directory to the folder",
@@ -193,7 +196,7 @@ def test_everything_missing_is_one_message_with_the_commands_that_provide_it(
                 finder.program(name)
             missing.append(refused.value)
     assert missing_message(missing).splitlines() == [
-        "2 programs are not to be had on this machine; no host was changed:",
+        "2 programs are not available on this machine; no host was changed:",
         "  agent: agent 1.9.0 is not downloaded yet",
         "  agent: agent 2.0.0 is not built yet for amd64 by Go 1.26.8",
         "  probe: probe 1.0.0 is not built yet for amd64 by Go 1.26.8",

@@ -129,7 +129,7 @@ def test_a_malformed_line_of_sums_is_refused_with_its_number(tmp_path: Path, lin
     with pytest.raises(FlatnetError) as refused:
         read_sums(tmp_path)
     assert str(refused.value) == (
-        f"{tmp_path}/SHA256SUMS, line 2: {line!r} is not `<sha256>  <file>`; make it anew with sha256sum"
+        f"{tmp_path}/SHA256SUMS, line 2: {line!r} is not `<sha256>  <file>`; make it again with sha256sum"
     )
 
 

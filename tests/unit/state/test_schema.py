@@ -61,7 +61,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"files": [{"path": "/etc/f", "content": {"a": 1}}]},
-        "node_state example: files[0] /etc/f: content is a mapping, but has to be a text; "
+        "node_state example: files[0] /etc/f: content is a mapping, but has to be a string; "
         "write it with to_nice_json or to_nice_yaml",
     ),
     (
@@ -95,7 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"sysctls": {"net.ipv4.ip_forward": True}},
-        "node_state example: sysctls: net.ipv4.ip_forward is True, but has to be a number or a text",
+        "node_state example: sysctls: net.ipv4.ip_forward is True, but has to be a number or a string",
     ),
     (
         {"routes": [{"destination": "198.51.100.7/24", "gateway": "192.0.2.1"}]},

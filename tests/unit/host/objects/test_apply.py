@@ -305,7 +305,7 @@ def test_a_check_before_there_are_credentials_works_too(api: FakeApi) -> None:
         ),
         (
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x", "namespace": "shop"}},
-            "Node x: the kind lives in no namespace: remove metadata.namespace",
+            "Node x: the kind has no namespace: remove metadata.namespace",
         ),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_server_of_another_ca_is_refused(api: FakeApi) -> None:
         api.client(ca="other-ca").request("GET", "/api/v1")
     assert re.fullmatch(
         rf"{api.url}: its certificate does not verify: .+: give the CA that issued it, and a server name or"
-        r" address out of its SANs",
+        r" address from its SANs",
         str(failure.value),
     )
     assert api.requests == []
@@ -70,7 +70,7 @@ def test_a_server_that_does_not_know_the_client_says_what_to_do(api: FakeApi) ->
             "ca.crt",
             "server.key",
             "certificate {directory}/admin.crt and key {directory}/server.key cannot be used: one of them is"
-            " no PEM file, or they do not belong together",
+            " not a PEM file, or they do not belong together",
         ),
         (
             "https://127.0.0.1:6443",

@@ -119,8 +119,8 @@ def test_pods_that_all_answer_are_right_and_nothing_is_done_to_the_host(host: Ho
     ("change", "reason"),
     [
         ({}, ""),
-        ({"master": "docker0"}, ": its interface veth2 is no port of cbr0"),
-        ({"master": ""}, ": its interface veth2 is no port of cbr0"),
+        ({"master": "docker0"}, ": its interface veth2 is not a port of cbr0"),
+        ({"master": ""}, ": its interface veth2 is not a port of cbr0"),
         ({"flags": ["BROADCAST"]}, ": its interface veth2 is down"),
         ({"ifname": "other"}, ": its interface veth2 is gone"),
     ],
