@@ -1,6 +1,7 @@
 """What the action plugins that call a host have in common; the one module here that knows Ansible."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants
@@ -16,8 +17,9 @@ from flatnet.remote.unreachable import Target, explain, known_hosts_file
 class HostAction(ActionBase):
     """An action that is done by one module of flatnet.host. Subclasses say which, and define `act`."""
 
-    # Its `answer` is called on the host.
+    # Its `answer` is called on the host, where `ask` is not told of another one of `others`.
     module: ClassVar[str]
+    others: ClassVar[tuple[str, ...]] = ()
     root_needed: ClassVar[bool] = False
     # Whether a FlatnetError is a result, which failed_when of the task can judge; what is raised it cannot.
     judged: ClassVar[bool] = False
@@ -30,7 +32,8 @@ class HostAction(ActionBase):
     def __init_subclass__(cls) -> None:
         """Pack the modules once: workers are forked from the process that loads the plugin."""
         super().__init_subclass__()
-        packed_modules(cls.module)
+        for module in (cls.module, *cls.others):
+            packed_modules(module)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what `act` returns. A FlatnetError is the failure of the task, in its own words."""
@@ -52,7 +55,16 @@ class HostAction(ActionBase):
         _, arguments = validate(specification)
         return arguments
 
-    def ask(self, request: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def host(self, variables: Mapping[str, Any]) -> str:
+        """Return the name of the host that does the work."""
+        return str(self._task.delegate_to or variables.get("inventory_hostname", "unknown"))
+
+    def folder(self) -> Path:
+        """Return a folder that Ansible removes when it ends."""
+        # Ansible gives itself this constant while it starts.
+        return Path(vars(constants)["DEFAULT_LOCAL_TMP"])
+
+    def ask(self, request: Mapping[str, Any], variables: dict[str, Any], module: str = "") -> dict[str, Any]:
         """Return what the host answers to one call.
 
         Raises FlatnetError when it does not, AnsibleConnectionFailure when it cannot be reached.
@@ -69,7 +81,7 @@ class HostAction(ActionBase):
         setting = constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)
         execute: Callable[..., dict[str, Any]] = self._low_level_execute_command
         try:
-            ran = execute(command(setting), in_data=program(self.module, request, self.root_needed))
+            ran = execute(command(setting), in_data=program(module or self.module, request, self.root_needed))
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure(explain(target, str(error))) from None
         except AnsibleError as error:
@@ -83,7 +95,7 @@ class HostAction(ActionBase):
         options = ("ssh_args", "ssh_common_args", "ssh_extra_args")
         words = " ".join(str(self._option(option) or "") for option in options)
         return Target(
-            name=str(self._task.delegate_to or variables.get("inventory_hostname", "unknown")),
+            name=self.host(variables),
             address=str(self._option("host") or self._option("remote_addr") or "this machine"),
             port=int(str(self._option("port") or 22)),
             user=str(self._option("remote_user") or "the present user"),

@@ -59,6 +59,11 @@ def ordered(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(flat, key=lambda item: _position(item["kind"]))
 
 
+def wanted_objects(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the definitions that the parameters of cluster_objects ask for. Raises ObjectsError."""
+    return labelled(ordered(parameters["objects"]), parameters["owner"])
+
+
 def labelled(objects: list[dict[str, Any]], owner: str) -> list[dict[str, Any]]:
     """Return the definitions with the labels by which a removal finds what the owner applied.
 

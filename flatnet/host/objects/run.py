@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..state.host import Host
+from .applied import note
 from .apply import Applier, Change
 from .client import Client
-from .definitions import labelled, normalised, ordered, shown
+from .definitions import normalised, shown, wanted_objects
 from .discovery import Discovery, Reference
 from .errors import MissingCredentialsError, UnreachableError
 from .pods import summaries
-from .rollout import wait_for_pods
-from .wait import wait_for_nodes, wait_until_gone, wait_until_ready
+from .wait import wait_until_gone, wait_until_ready
+from .waiting import wait
 
 
-def run(parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
+def run(parameters: dict[str, Any], *, check: bool, diff: bool, host: Host | None = None) -> dict[str, Any]:
     """Do what the parameters ask for and return the result. Raises ObjectsError.
 
+    host: where what was applied is noted, so that a later run can look whether it is still there.
     In a check nothing is stored and nothing is waited for, and an API server that does not exist yet is taken
     for an empty one, so that a check of the first run works.
     """
@@ -33,15 +36,17 @@ def run(parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any
             raise
         return _without_a_server(parameters, str(error), diff=diff)
     try:
-        return _run(client, parameters, check=check, diff=diff)
+        return _run(client, parameters, check=check, diff=diff, host=host)
     finally:
         client.close()
 
 
-def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool) -> dict[str, Any]:
+def _run(
+    client: Client, parameters: dict[str, Any], *, check: bool, diff: bool, host: Host | None
+) -> dict[str, Any]:
     discovery = Discovery(client)
     applier = Applier(client, discovery, parameters["field_manager"], check=check)
-    objects = _wanted(parameters)
+    objects = wanted_objects(parameters)
     if parameters["state"] == "absent":
         changes, leaving = applier.remove(objects, parameters["propagation"].capitalize())
         seconds = parameters["wait_gone_seconds"]
@@ -51,7 +56,9 @@ def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool)
         changes = applier.apply(objects)
     result = _result(changes, diff=diff)
     if not check:
-        _wait(client, discovery, objects, parameters)
+        wait(client, discovery, objects, parameters)
+    if host is not None and not check:
+        note(host, parameters, objects, applier.stored)
     if parameters["return_objects"]:
         result["objects"] = [shown(item) for item in applier.stored]
     pods = parameters["return_pods"]
@@ -60,24 +67,10 @@ def _run(client: Client, parameters: dict[str, Any], *, check: bool, diff: bool)
     return result
 
 
-def _wanted(parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    return labelled(ordered(parameters["objects"]), parameters["owner"])
-
-
-def _wait(
-    client: Client, discovery: Discovery, objects: list[dict[str, Any]], parameters: dict[str, Any]
-) -> None:
-    nodes, pods = parameters["wait_for_nodes"], parameters["wait_for_pods"]
-    if nodes:
-        wait_for_nodes(client, nodes["names"], nodes["seconds"])
-    if pods:
-        wait_for_pods(client, discovery, objects if parameters["state"] == "present" else [], pods)
-
-
 def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) -> dict[str, Any]:
     changes = []
     if parameters["state"] == "present":
-        for item in _wanted(parameters):
+        for item in wanted_objects(parameters):
             metadata = item["metadata"]
             namespace, name = metadata.get("namespace", ""), metadata["name"]
             reference = Reference(item["apiVersion"], item["kind"], namespace, name)
@@ -87,7 +80,7 @@ def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) ->
     if parameters["return_pods"]:
         result["pods"] = []
     if parameters["return_objects"]:
-        wanted = _wanted(parameters) if parameters["state"] == "present" else []
+        wanted = wanted_objects(parameters) if parameters["state"] == "present" else []
         result["objects"] = [shown(item) for item in wanted]
     return result
 

@@ -179,4 +179,5 @@ def _nothing(owner: str) -> Wanted:
         sysctls={},
         routes=[],
         tables=[],
+        asked={},
     )

@@ -111,7 +111,7 @@ def _finish(host: Host, comparison: Comparison, old: Record) -> None:
     if not old.complete:
         for file in record.files.values():
             host.discard(f"{STAGING}/{file['sha256']}")
-    if record == Record(record.name):
+    if replace(record, asked={}) == Record(record.name):
         host.discard(path_of(record.name))
     elif record != old:
         save(host, record)

@@ -46,7 +46,8 @@ def compare(
     digests = Digests(host, [old, *others], foreseen)
     plan = Plan()
     removal.plan(plan)
-    record = Record(name=wanted.name, boot=kernel.boot_id(host) if wanted.kernel_modules else "")
+    record = Record(name=wanted.name, asked=wanted.asked if wanted.present else {})
+    record.boot = kernel.boot_id(host) if wanted.kernel_modules else ""
     record.directories = {
         directory.path: _directory_entry(host, directory, removal, [old, *others])
         for directory in wanted.directories

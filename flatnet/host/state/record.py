@@ -29,6 +29,7 @@ class Record:
     units: name -> {own, previous: {enabled, started}, digests: {path: sha256 it was started with}}
     digests: path -> [sha256, size, mtime_ns, ctime_ns, inode] of files too large to read each time
     given: what we set; two of them while an apply is under way
+    asked: the state that was applied, with digests in place of contents
     touched: paths beside which an apply that did not end may have left its temporary files
     """
 
@@ -45,6 +46,7 @@ class Record:
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     digests: dict[str, list[Any]] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
+    asked: dict[str, Any] = field(default_factory=dict)
 
     def owns(self, path: str) -> bool:
         """Tell whether path is one of its files or links."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from .apply import converge
 from .host import Host, StateError
+from .look import look
 from .wanted import from_wire
 
 
@@ -15,11 +16,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return what the task returns, and `missing`, the digests of programs that the host has not got.
 
     request: state (as from_wire takes it), check, diff (bools), transfer_user (who brings files, when that is
-    not the user who runs this), foreseen (what earlier tasks would have changed, in check mode).
+    not the user who runs this), foreseen (what earlier tasks would have changed, in check mode), look
+    (whether to tell under `applied`, once anything was changed, what still holds of all owners).
     """
+    host = Host()
     try:
         outcome = converge(
-            Host(),
+            host,
             from_wire(request["state"]),
             check=request["check"],
             with_diff=request["diff"],
@@ -30,6 +33,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"failed": True, "msg": str(error)}
     if not request["diff"]:
         outcome.pop("diff")
+    if request["look"] and outcome["changed"] and not request["check"]:
+        outcome["applied"] = look(host)
     return outcome
 
 

@@ -6,6 +6,8 @@ import base64
 import hashlib
 from typing import Any, NamedTuple
 
+from .asked import Asked, asked_for
+
 UNIT_DIRECTORY = "/etc/systemd/system"
 
 
@@ -85,7 +87,7 @@ class WantedTable(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """All that one owner wants of this host."""
+    """All that one owner wants of this host. asked: the same without contents, for the record."""
 
     name: str
     present: bool
@@ -98,6 +100,7 @@ class Wanted(NamedTuple):
     sysctls: dict[str, str]
     routes: list[WantedRoute]
     tables: list[WantedTable]
+    asked: Asked
 
 
 def from_wire(wire: dict[str, Any]) -> Wanted:
@@ -132,6 +135,7 @@ def from_wire(wire: dict[str, Any]) -> Wanted:
             for entry in wire["routes"]
         ],
         tables=[WantedTable(entry["family"], entry["table"], entry["content"]) for entry in wire["nftables"]],
+        asked=asked_for(wire),
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flatnet.host.objects.applied import digest
 from flatnet.remote.action import HostAction
+from flatnet.state.applied import holds_objects, note_change
 
 ARGUMENTS = {
     "credentials": {
@@ -66,9 +68,10 @@ class ActionModule(HostAction):
 
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return what changed in the cluster."""
-        request = {
-            "parameters": self.arguments(ARGUMENTS),
-            "check": self._task.check_mode,
-            "diff": self._task.diff,
-        }
-        return self.ask(request, variables)
+        parameters, check, diff = self.arguments(ARGUMENTS), self._task.check_mode, self._task.diff
+        if holds_objects(self.host(variables), self.folder(), parameters["owner"], digest(parameters)):
+            return {"changed": False, "changes": [], **({"diff": []} if diff else {})}
+        answer = self.ask({"parameters": parameters, "check": check, "diff": diff}, variables)
+        if not check and (answer.get("changed") or answer.get("failed")):
+            note_change(self.folder())
+        return answer

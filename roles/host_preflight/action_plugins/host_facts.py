@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ansible.errors import AnsibleConnectionFailure
 from flatnet.errors import FlatnetError
 from flatnet.pki.trust import Trusted, foreign_trust
 from flatnet.remote.action import HostAction
+from flatnet.state.applied import remember
 from flatnet.state.preflight import Node, problems
 
 
@@ -17,6 +19,7 @@ class ActionModule(HostAction):
     """Runs on the controller for each host."""
 
     module = "flatnet.host.facts.serve"
+    others = ("flatnet.host.facts.look",)
 
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the facts as ansible_facts.flatnet_facts. They are read in check mode as well."""
@@ -25,6 +28,7 @@ class ActionModule(HostAction):
                 "kernel_features": {"type": "list", "elements": "str", "default": []},
                 "commands": {"type": "list", "elements": "str", "default": []},
                 "node": {"type": "bool", "default": False},
+                "look": {"type": "bool", "default": False},
                 "kubelet_configuration": {"type": "dict", "default": {}},
                 "resolver_wanted": {"type": "bool", "default": False},
                 "ipv6_forwarded": {"type": "bool", "default": False},
@@ -44,9 +48,10 @@ class ActionModule(HostAction):
             arguments.pop(name) for name in ("kubelet_configuration", "resolver_wanted", "ipv6_forwarded")
         ]
         node = Node(*demands) if arguments.pop("node") else None
+        look = arguments.pop("look")
         arguments["files"] = [entry.path for entry in trusted]
         try:
-            facts = self.ask(arguments, variables)
+            facts = self._look(arguments, variables) if look else self.ask(arguments, variables)
         except AnsibleConnectionFailure as error:
             # A failure like any other of a host, which a play can wait to see from all of them.
             raise FlatnetError(str(error)) from None
@@ -56,3 +61,11 @@ class ActionModule(HostAction):
         if found:
             raise FlatnetError("\n".join(found))
         return {"changed": False, "ansible_facts": {"flatnet_facts": facts}}
+
+    def _look(self, request: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Return the facts, and remember for the rest of the run what is still as it was applied."""
+        began = time.time_ns()
+        answer = self.ask(request, variables, *self.others)
+        remember(self.host(variables), self.folder(), answer["state"], answer["objects"], began)
+        facts: dict[str, Any] = answer["facts"]
+        return facts

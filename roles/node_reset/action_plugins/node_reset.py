@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flatnet.remote.action import HostAction
+from flatnet.state.applied import forget, note_change
 
 ARGUMENTS = {
     "owners": {"type": "list", "elements": "str", "required": True},
@@ -26,6 +27,9 @@ class ActionModule(HostAction):
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return what the host lost."""
         request = {"reset": self.arguments(ARGUMENTS), "check": self._task.check_mode}
+        if not self._task.check_mode:
+            forget(self.host(variables), self.folder())
+            note_change(self.folder())
         answer = self.ask(request, variables)
         if self._task.diff and answer.get("changed"):
             answer["diff"] = [{"prepared": answer["msg"] + "\n"}]

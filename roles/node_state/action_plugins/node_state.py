@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from ansible import constants
 from ansible.errors import AnsibleError
 
 from flatnet.errors import FlatnetError
+from flatnet.host.state.asked import asked_for, digest, is_empty
 from flatnet.remote.action import HostAction
+from flatnet.state.applied import awaits, forget, holds_state, look_again, note_change, read_paths
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.foreseen import foresee, foreseen_on
@@ -29,34 +29,62 @@ class ActionModule(HostAction):
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return what the host did, without anything of the state itself."""
         package = to_wire(parse(self._task.args))
-        answer = self._call(package, variables)
+        host, folder, check = self.host(variables), self.folder(), self._task.check_mode
+        foreseen = foreseen_on(host, folder) if check else {}
+        if self._holds(package, host, foreseen):
+            unchanged = {"changed": False, "changes": [], "restarted": [], "msg": "as wanted"}
+            return {**unchanged, "diff": []} if self._task.diff else unchanged
+        try:
+            answer = self._apply(package, foreseen, variables)
+        except Exception:
+            # Whatever it did on the host.
+            self._changed(host, {})
+            raise
+        if answer["changed"] and not check:
+            self._changed(host, answer.pop("applied", {}))
+        answer.pop("missing")
+        foresee(host, folder, answer.pop("foreseen", {}))
+        return answer
+
+    def _holds(self, package: Package, host: str, foreseen: dict[str, str]) -> bool:
+        """Tell whether a look in this run has shown that nothing is to do."""
+        asked = asked_for(package.state)
+        held = holds_state(host, self.folder(), asked["name"], digest(asked), is_empty(asked))
+        told = any(unit["restart_reasons"] for unit in package.state["units"])
+        return held and not told and foreseen.keys().isdisjoint(read_paths(package.state))
+
+    def _changed(self, host: str, applied: dict[str, str]) -> None:
+        """Take note of a change of the host; applied: what another look after it found."""
+        if self._task.check_mode:
+            return
+        note_change(self.folder())
+        if applied:
+            look_again(host, self.folder(), applied)
+        else:
+            forget(host, self.folder())
+
+    def _apply(self, package: Package, foreseen: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
+        answer = self._call(package, foreseen, variables)
         if answer["missing"]:
             require_sources(answer["missing"], package.sources)
         if answer["missing"] and not self._task.check_mode:
             self._transfer(answer["missing"], package)
-            answer = self._call(package, variables)
+            answer = self._call(package, foreseen, variables)
             explain_refusal(answer["missing"], package.sources)
-        answer.pop("missing")
-        foresee(self._host(variables), self._folder(), answer.pop("foreseen", {}))
+        if answer.get("failed"):
+            self._changed(self.host(variables), {})
         return answer
 
-    def _host(self, variables: dict[str, Any]) -> str:
-        return str(variables.get("inventory_hostname", ""))
-
-    def _folder(self) -> Path:
-        """Return a folder that Ansible removes when it ends."""
-        # Ansible gives itself this constant while it starts.
-        return Path(vars(constants)["DEFAULT_LOCAL_TMP"])
-
-    def _call(self, package: Package, variables: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, package: Package, foreseen: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
         request = {
             "state": package.state,
             "check": self._task.check_mode,
             "diff": self._task.diff,
             "transfer_user": self._transfer_user(),
-            "foreseen": foreseen_on(self._host(variables), self._folder()) if self._task.check_mode else {},
+            "foreseen": foreseen,
+            "look": awaits(self.host(variables), self.folder()),
         }
-        return {"missing": [], **self.ask(request, variables)}
+        return {"changed": False, "missing": [], **self.ask(request, variables)}
 
     def _transfer_user(self) -> str:
         """Return who logs in, when the program runs as somebody else: it is he who brings files."""

@@ -99,7 +99,14 @@ def test_what_else_a_login_prints_is_no_answer() -> None:
 def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
     package = to_wire(parse({"name": "example", "files": [{"path": str(wanted), "content": "text\n"}]}))
-    request = {"state": package.state, "check": True, "diff": True, "transfer_user": "", "foreseen": {}}
+    request = {
+        "state": package.state,
+        "check": True,
+        "diff": True,
+        "transfer_user": "",
+        "foreseen": {},
+        "look": False,
+    }
     answer = answer_in(call(STATE, request, tmp_path).stdout)
     assert answer
     assert answer["changed"] is True
@@ -113,7 +120,14 @@ def test_the_state_of_this_machine_is_compared_by_the_real_program(tmp_path: Pat
 
 def test_what_cannot_be_is_an_answer_too(tmp_path: Path) -> None:
     package = to_wire(parse({"name": "example", "files": [{"path": f"{__file__}/below", "content": ""}]}))
-    request = {"state": package.state, "check": True, "diff": False, "transfer_user": "", "foreseen": {}}
+    request = {
+        "state": package.state,
+        "check": True,
+        "diff": False,
+        "transfer_user": "",
+        "foreseen": {},
+        "look": False,
+    }
     answer = answer_in(call(STATE, request, tmp_path).stdout)
     assert answer
     assert answer["failed"] is True

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from node_state_host import FakeHost, converge, unit_text
@@ -55,7 +56,7 @@ class Rig:
         monkeypatch.setattr(action, "program", self.note)
         run = root.with_name("run")
         run.mkdir()
-        monkeypatch.setattr(self.module.constants, "DEFAULT_LOCAL_TMP", str(run))
+        monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(run))
         remote = {"_low_level_execute_command": lambda _self, *given, **named: self.execute(*given, **named)}
         self.plugin = type("Action", (self.module.ActionModule,), remote)
 
