@@ -43,7 +43,9 @@ def read_answer(called: Called, ran: Ran, advice: str = "") -> dict[str, Any]:
 
 def not_root(host: str, user: str) -> str:
     """Return the message for a login that is not that of root, where nobody becomes root."""
-    return f"{host} is used as {user}, who is not root; set ansible_become: true, or ansible_user: root"
+    return (
+        f"{host} is logged in to as {user}, who is not root; set ansible_become: true, or ansible_user: root"
+    )
 
 
 def no_root(host: str, user: str, said: str) -> str:

@@ -36,7 +36,7 @@ def _reasons(facts: Facts, uplink: str, bridge: str, mtu: int) -> Iterator[tuple
         return
     taken = interfaces.get(bridge)
     if taken and taken["kind"] != "bridge":
-        yield f"the host's {bridge} is no bridge, and flatnet needs the name", f"rename or remove {bridge}"
+        yield f"the host's {bridge} is not a bridge, and flatnet needs the name", f"rename or remove {bridge}"
     found = interfaces.get(uplink)
     if found is None:
         fit = [name for name in interfaces if _would_do(facts, interfaces[name], bridge, mtu)]
@@ -76,7 +76,7 @@ def bridge_drift(
     if port is None:
         return [f"there is no {uplink}"]
     wrong = {
-        f"{uplink} is no port of {bridge}": port["master"] != bridge,
+        f"{uplink} is not a port of {bridge}": port["master"] != bridge,
         f"{uplink} sends frames back where they came from": bool(port["port"].get("hairpin")),
         f"{uplink} is down": not port["up"],
         f"{bridge} is down": not found["up"],

@@ -45,9 +45,9 @@ def check_variables(
         elif name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_NEARLY)
             if near:
-                refused.append(f"{name} is no setting; do you mean {near[0]}?")
+                refused.append(f"{name} is not a setting; do you mean {near[0]}?")
             else:
-                unknown.append(f"{name} is no setting of flatnet, and nothing reads it")
+                unknown.append(f"{name} is not a setting of flatnet, and nothing reads it")
     return VariableFindings(refused, unknown)
 
 

@@ -123,7 +123,7 @@ def _texts(value: object) -> tuple[str, ...]:
         return (str(value),) if value else ()
     if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
         return tuple(str(item) for item in value)
-    raise _UnfitError(value, "it is not a list of texts", "write a list of quoted texts")
+    raise _UnfitError(value, "it is not a list of strings", "write a list of quoted strings")
 
 
 def _numbers(value: object) -> tuple[int, ...]:

@@ -61,7 +61,7 @@ def problems(
         found.append(f"{host} lacks {', '.join(missing)}; {_installation(facts, missing)}")
     if facts["architecture"] not in ARCHITECTURES:
         found.append(
-            f"{host} is a machine of architecture {facts['architecture']}; flatnet has programs for "
+            f"{host} has the architecture {facts['architecture']}; flatnet has programs for "
             f"{' and '.join(ARCHITECTURES)} only"
         )
     return found + (_node_problems(host, facts, node) if node else [])

@@ -153,9 +153,9 @@ def test_a_running_cluster_keeps_every_network_and_grows(
         answer = site.plan(fetch(cluster))
         assert (answer.code, sum(answer.changed.values())) == (0, 1), answer
         assert answer.warnings == [
-            "[adoption-stranger] late: Node object: it is no node of the inventory, and its network is kept "
-            "for it. Fix: add it to kube_node, with node_name if the host is called otherwise, or delete the "
-            "Node object."
+            "[adoption-stranger] late: Node object: it is not a node of the inventory, and its network is "
+            "kept for it. Fix: add it to kube_node, with node_name if the host has another name, or delete "
+            "the Node object."
         ]
         assert set(site.planned()["node-4"]).isdisjoint([*all_of(planned), *late])
         planned |= {"node-4": ["10.90.6.0/24", "2001:db8:90:6::/64"][:families]}
@@ -228,24 +228,24 @@ REFUSED = {
     "pin": Refusal(
         finding(
             "[pin-moves-node] node-1: pod_cidr 10.90.9.0/24 in place of {node-1}: its Node object has that, "
-            "and what a Node has is immutable. Fix: pin what it has, or drain it, delete its Node object and "
-            "give the Node objects anew."
+            "and Node.spec.podCIDRs is immutable. Fix: pin what it has, or drain it, delete its Node object "
+            "and give the Node objects again."
         ),
         pins={"node-1": "10.90.9.0/24"},
     ),
     "families": Refusal(
         finding(
             f"[adoption-families] {of_each('Node.spec.podCIDRs has')}: nodes are planned with ipv4, ipv6, "
-            "and what a Node has is immutable. Fix: write cluster_pod_cidrs and cluster_service_cidrs "
+            "and Node.spec.podCIDRs is immutable. Fix: write cluster_pod_cidrs and cluster_service_cidrs "
             "for ipv4, or drain it, "
-            "delete its Node object and give the Node objects anew."
+            "delete its Node object and give the Node objects again."
         ),
         settings={"cluster_pod_cidrs": POOLS, "cluster_service_cidrs": SERVICES},
     ),
     "allocations": Refusal(
         finding(
             "[adoption-conflict] node-10: Node.spec.podCIDRs has {node-10}, the allocations have "
-            "10.90.8.0/24: what a Node has is immutable. Fix: delete its entry from the allocations to "
+            "10.90.8.0/24: Node.spec.podCIDRs is immutable. Fix: delete its entry from the allocations to "
             "adopt that, or drain it and delete its Node object."
         ),
         allocations={"node-10": "10.90.8.0/24"},
@@ -260,7 +260,7 @@ REFUSED = {
     "none yet": Refusal(
         finding(
             "[adoption-missing] node-5: Node.spec.podCIDRs is empty: what the cluster gives it later may not "
-            "be what is planned now. Fix: give the Node objects anew once it has one; pin one if nothing in "
+            "be what is planned now. Fix: give the Node objects again once it has one; pin one if nothing in "
             "the cluster gives any."
         ),
         nodes="five.json",

@@ -27,8 +27,8 @@ def _findings(*given: str, overruling: tuple[str, ...] = ()) -> VariableFindings
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("cluster_pod_cidr", "cluster_pod_cidr is no setting; do you mean cluster_pod_cidrs?"),
-        ("cluster_dns_replica", "cluster_dns_replica is no setting; do you mean cluster_dns_replicas?"),
+        ("cluster_pod_cidr", "cluster_pod_cidr is not a setting; do you mean cluster_pod_cidrs?"),
+        ("cluster_dns_replica", "cluster_dns_replica is not a setting; do you mean cluster_dns_replicas?"),
         (
             "network_plan_pod_cidrs",
             "network_plan_pod_cidrs is set by the playbooks; set cluster_pod_cidrs instead",
@@ -47,7 +47,7 @@ def test_a_variable_that_is_meant_otherwise_is_refused_with_what_to_set(name: st
 
 def test_what_only_begins_as_settings_do_is_told_and_not_refused() -> None:
     assert _findings("cluster_owner") == VariableFindings(
-        [], ["cluster_owner is no setting of flatnet, and nothing reads it"]
+        [], ["cluster_owner is not a setting of flatnet, and nothing reads it"]
     )
 
 

@@ -63,9 +63,9 @@ def test_both_families_are_taken_over() -> None:
 def test_families_that_a_running_node_cannot_get_are_refused(has: tuple[str, ...], families: str) -> None:
     assert findings(DUAL, BOTH, existing_nodes=[node("node-a", *has)]) == [
         f"[adoption-families] node-a: Node.spec.podCIDRs has {', '.join(has)}: nodes are planned with ipv4, "
-        "ipv6, and what a Node has is immutable. Fix: write cluster_pod_cidrs and "
+        "ipv6, and Node.spec.podCIDRs is immutable. Fix: write cluster_pod_cidrs and "
         f"cluster_service_cidrs for {families}, or "
-        "drain it, delete its Node object and give the Node objects anew."
+        "drain it, delete its Node object and give the Node objects again."
     ]
 
 
@@ -73,9 +73,9 @@ def test_a_family_that_is_not_planned_is_refused_too() -> None:
     running = [node("node-a", "10.200.3.0/24", "2001:db8:200:7::/64")]
     assert findings(existing_nodes=running) == [
         "[adoption-families] node-a: Node.spec.podCIDRs has 10.200.3.0/24, 2001:db8:200:7::/64: nodes are "
-        "planned with ipv4, and what a Node has is immutable. Fix: write cluster_pod_cidrs and "
+        "planned with ipv4, and Node.spec.podCIDRs is immutable. Fix: write cluster_pod_cidrs and "
         "cluster_service_cidrs for "
-        "ipv4, ipv6, or drain it, delete its Node object and give the Node objects anew."
+        "ipv4, ipv6, or drain it, delete its Node object and give the Node objects again."
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_running_node_without_a_network_is_refused_unless_something_says_which
     running = [*RUNNING["items"], node("node-c")]
     assert findings(existing_nodes=running) == [
         "[adoption-missing] node-c: Node.spec.podCIDRs is empty: what the cluster gives it later may not be "
-        "what is planned now. Fix: give the Node objects anew once it has one; pin one if nothing in the "
+        "what is planned now. Fix: give the Node objects again once it has one; pin one if nothing in the "
         "cluster gives any."
     ]
     ledger = {"nodes": {"node-c": ["10.200.7.0/24"]}}
@@ -124,8 +124,8 @@ def test_a_running_node_without_a_network_is_refused_unless_something_says_which
 
 def test_a_running_stranger_without_a_network_is_named() -> None:
     assert prepare(existing_nodes=[node("late")]).warnings == [
-        "[adoption-missing] late: Node.spec.podCIDRs is empty: it is no node of the inventory, and may be "
-        "given a network that is planned for another. Fix: give the Node objects anew once it has one."
+        "[adoption-missing] late: Node.spec.podCIDRs is empty: it is not a node of the inventory, and may be "
+        "given a network that is planned for another. Fix: give the Node objects again once it has one."
     ]
 
 
@@ -138,7 +138,7 @@ def test_what_disagrees_with_the_allocations_names_the_node_and_both_networks() 
     ledger = {"nodes": {"node-a": ["10.200.0.0/24"]}}
     assert findings(allocations=ledger, existing_nodes=[node("node-a", "10.200.5.0/24")]) == [
         "[adoption-conflict] node-a: Node.spec.podCIDRs has 10.200.5.0/24, the allocations have "
-        "10.200.0.0/24: what a Node has is immutable. Fix: delete its entry from the allocations to "
+        "10.200.0.0/24: Node.spec.podCIDRs is immutable. Fix: delete its entry from the allocations to "
         "adopt that, or drain it and delete its Node object."
     ]
 
@@ -193,8 +193,8 @@ def test_running_nodes_that_the_inventory_does_not_know_keep_theirs_and_are_name
     assert sorted(planned.allocations.removed) == ["old-0", "old-1", "old-2"]
     assert pod_cidrs(planned)["node-a"] == ["10.200.3.0/24"]
     assert planned.warnings == [
-        "[adoption-stranger] old-[0:2]: Node object: it is no node of the inventory, and its network is kept "
-        "for it. Fix: add it to kube_node, with node_name if the host is called otherwise, or delete the "
+        "[adoption-stranger] old-[0:2]: Node object: it is not a node of the inventory, and its network is "
+        "kept for it. Fix: add it to kube_node, with node_name if the host has another name, or delete the "
         "Node object."
     ]
 
@@ -213,8 +213,8 @@ def test_a_pin_that_a_running_node_does_not_have_is_refused() -> None:
     some = [replace(HOSTS[0], pod_cidr_pins=("10.200.9.0/24",)), *HOSTS[1:]]
     assert findings(some=some, existing_nodes=[node("node-a", "10.200.0.0/24")]) == [
         "[pin-moves-node] node-a: pod_cidr 10.200.9.0/24 in place of 10.200.0.0/24: its Node object has "
-        "that, and what a Node has is immutable. Fix: pin what it has, or drain it, delete its Node object "
-        "and give the Node objects anew."
+        "that, and Node.spec.podCIDRs is immutable. Fix: pin what it has, or drain it, delete its Node "
+        "object and give the Node objects again."
     ]
 
 

@@ -94,7 +94,7 @@ def test_another_service_network_is_refused_even_when_it_is_wider(wanted: str) -
         "or delete every Service and the ServiceCIDR kubernetes with kubectl delete --wait=false, "
         "stop every API server before it makes them again, "
         "provision twice, since the network is taken over some seconds after the start, "
-        "and create every Service and every pod anew, "
+        "and create every Service and every pod again, "
         "and say so with cluster_allowed_changes: [service_cidrs]."
     ]
 
@@ -194,7 +194,7 @@ def test_a_change_that_is_allowed_is_a_warning_that_says_what_has_to_happen() ->
         "[immutable-dns-domain] cluster_dns_domain_name example.com in place of cluster.local: a pod "
         "that runs looks "
         "names up below the domain that it was created with, and its token is from an issuer of that name, "
-        "which the API server would no longer believe. Fix: provision, and create every pod anew at once."
+        "which the API server would no longer believe. Fix: provision, and create every pod again at once."
     ]
 
 

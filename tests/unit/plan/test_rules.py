@@ -259,7 +259,7 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
         ),
         ({"cluster_max_pods": "many"}, "[setting-type] cluster_max_pods 'many': it is not a whole number"),
         ({"cluster_max_pods": True}, "[setting-type] cluster_max_pods True: it is not a whole number"),
-        ({"cluster_pod_cidrs": [10]}, "[setting-type] cluster_pod_cidrs [10]: it is not a list of texts"),
+        ({"cluster_pod_cidrs": [10]}, "[setting-type] cluster_pod_cidrs [10]: it is not a list of strings"),
         ({"cluster_dns_domain_name": 5}, "[setting-type] cluster_dns_domain_name 5: it is not text"),
         (
             {"cluster_api_port": 70000},
@@ -299,7 +299,7 @@ def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None
     ("data", "line"),
     [
         ("node-a", "[host-type] 'node-a': hosts are not a list"),
-        ([{"addresses": []}], "a host without a text inventory_name"),
+        ([{"addresses": []}], "a host without an inventory_name"),
         ([{"inventory_name": "a", "node_name": 5}], "[host-type] a: node_name 5: it is not text"),
         ([{"inventory_name": "a", "facts": "x"}], "[host-type] a: facts 'x': they are not a mapping"),
         (
@@ -308,7 +308,7 @@ def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None
         ),
         (
             [{"inventory_name": "a", "addresses": {"x": 1}}],
-            "[setting-type] a: addresses {'x': 1}: it is not a list of texts",
+            "[setting-type] a: addresses {'x': 1}: it is not a list of strings",
         ),
     ],
 )

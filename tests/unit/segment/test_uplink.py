@@ -126,7 +126,7 @@ def test_an_interface_that_cannot_carry_the_pods_is_refused(values: dict[str, An
 
 def test_a_bridge_name_that_something_else_has_is_refused() -> None:
     assert refusals("eth1", link("br-pods", kind="dummy"), link("eth1")) == [
-        "cni_l2_bridge_interface eth1: the host's br-pods is no bridge, and flatnet needs the name. "
+        "cni_l2_bridge_interface eth1: the host's br-pods is not a bridge, and flatnet needs the name. "
         "Fix: rename or remove br-pods."
     ]
 
@@ -140,7 +140,7 @@ def test_a_bridge_as_it_was_set_up_is_left_alone() -> None:
     [
         ([port()], ["there is no br-pods"]),
         ([bridge()], ["there is no eth1"]),
-        ([bridge(), port(master="br0")], ["eth1 is no port of br-pods"]),
+        ([bridge(), port(master="br0")], ["eth1 is not a port of br-pods"]),
         (
             [bridge(), port(port={"hairpin": True})],
             ["eth1 sends frames back where they came from"],

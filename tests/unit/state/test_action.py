@@ -246,7 +246,11 @@ def test_a_host_that_cannot_be_reached_is_unreachable_and_says_what_to_do(rig: R
 @pytest.mark.parametrize(
     ("stdout", "status", "expected"),
     [
-        ('flatnet-answer {"uid": 1000}\n', 0, "is used as admin, who is not root; set ansible_become: true"),
+        (
+            'flatnet-answer {"uid": 1000}\n',
+            0,
+            "is logged in to as admin, who is not root; set ansible_become: true",
+        ),
         ('flatnet-answer {"python": "3.6"}\n', 0, "has Python 3.6; at least 3.9 is needed"),
         ("", 93, "has no Python at /usr/bin/python3.9; install it there"),
     ],

@@ -150,7 +150,8 @@ def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None
             facts(uid=1000, systemd=False, init="runit"),
             [],
             [
-                f"{HOST} is used as admin, who is not root; set ansible_become: true, or ansible_user: root",
+                f"{HOST} is logged in to as admin, who is not root; set ansible_become: true, or "
+                "ansible_user: root",
                 f"{HOST} runs runit as its first process; flatnet runs daemons as systemd units: "
                 "use a host that boots systemd",
             ],
@@ -168,10 +169,7 @@ def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None
         (
             facts(architecture="riscv64"),
             [],
-            [
-                f"{HOST} is a machine of architecture riscv64; flatnet has programs for x86_64 and aarch64 "
-                "only"
-            ],
+            [f"{HOST} has the architecture riscv64; flatnet has programs for x86_64 and aarch64 only"],
         ),
         (facts(swap=True, cgroup_version=1, resolv_conf=""), [], []),
     ],

@@ -85,8 +85,8 @@ def test_a_unit_restarts_when_its_own_file_changes_and_systemd_has_read_it(host:
 def test_a_unit_restarts_for_what_no_file_shows_as_long_as_it_is_said(host: FakeHost) -> None:
     apply(host, units=[KUBELET])
     host.systemd.calls.clear()
-    drifted = [{**KUBELET, "restart_reasons": ["eth1 is no port of br-pods", "br-pods is down"]}]
-    reason = {"unit": "kubelet.service", "reason": "eth1 is no port of br-pods; br-pods is down"}
+    drifted = [{**KUBELET, "restart_reasons": ["eth1 is not a port of br-pods", "br-pods is down"]}]
+    reason = {"unit": "kubelet.service", "reason": "eth1 is not a port of br-pods; br-pods is down"}
     assert apply(host, check=True, units=drifted)["restarted"] == [reason]
     assert verbs(host) == []
     assert apply(host, units=drifted)["restarted"] == [reason]
