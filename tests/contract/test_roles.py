@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flatnet.contract import find_contracts
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 NAMES = [role.name for role in ROLES]
@@ -130,3 +132,9 @@ def test_every_plugin_folder_of_a_role_is_named_in_the_configuration() -> None:
     }
     assert present - named == set()
     assert {entry for entry in named if not (ROOT / entry).is_dir()} == set()
+
+
+def test_drop_ins_are_looked_for_of_every_unit_that_roles_run() -> None:
+    known = load(ROOT / "roles/host_preflight/defaults/main.yml")["host_preflight_units"]
+    components = find_contracts([ROOT / "roles"]).components.values()
+    assert known == sorted({unit for component in components for unit in component.in_mode().units})

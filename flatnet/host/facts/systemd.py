@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 # In the order in which systemd heeds them (systemd.unit(5), "Unit File Load Path").
 UNIT_PATHS = (
@@ -22,10 +24,14 @@ NETWORKD = (
 )
 
 
-def drop_ins(root: str = "/") -> dict[str, list[str]]:
-    """Return service -> paths of the files that change it, each directory reached by one name alone."""
-    found: dict[str, list[str]] = {}
-    seen = set()
+# Where it stands what flatnet itself has put on the host.
+RECORDS = "var/lib/flatnet/state"
+
+
+def drop_ins(root: str = "/") -> dict[str, list[dict[str, Any]]]:
+    """Return service -> {path, settings: their names} of the files with which others change it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    own, seen = _recorded(root), set()
     for folder in UNIT_PATHS:
         place = os.path.realpath(os.path.join(root, folder))
         if place in seen:
@@ -34,9 +40,22 @@ def drop_ins(root: str = "/") -> dict[str, list[str]]:
         seen.add(place)
         for name in _names(place):
             if name.endswith(".service.d"):
-                paths = [os.path.join(place, name, file) for file in _names(os.path.join(place, name))]
-                found.setdefault(name[:-2], []).extend(path for path in paths if path.endswith(".conf"))
-    return {name: paths for name, paths in sorted(found.items()) if paths}
+                for file in _names(os.path.join(place, name)):
+                    path = os.path.join(place, name, file)
+                    if file.endswith(".conf") and json.dumps(path) not in own:
+                        found.setdefault(name[:-2], []).append({"path": path, "settings": _settings(path)})
+    return dict(sorted(found.items()))
+
+
+def _settings(path: str) -> list[str]:
+    lines = [line.strip() for line in _text(path).splitlines()]
+    return sorted({line.partition("=")[0].rstrip() for line in lines if "=" in line and line[0] not in "#;"})
+
+
+def _recorded(root: str) -> str:
+    """Return the records of what flatnet applied here; a path of its own is in them as JSON writes it."""
+    folder = os.path.join(root, RECORDS)
+    return "".join(_text(os.path.join(folder, name)) for name in _names(folder))
 
 
 def default_environment(root: str = "/") -> list[str]:
@@ -51,9 +70,10 @@ def default_environment(root: str = "/") -> list[str]:
 
 
 def cni_files(root: str = "/") -> list[str]:
-    """Return the paths of the CNI configurations; containerd takes the first by name."""
-    folder = os.path.join(root, "etc/cni/net.d")
-    return [os.path.join(folder, name) for name in _names(folder) if name.endswith(CNI_ENDINGS)]
+    """Return the paths of others' CNI configurations; containerd takes the first of all by name."""
+    own, folder = _recorded(root), os.path.join(root, "etc/cni/net.d")
+    paths = [os.path.join(folder, name) for name in _names(folder) if name.endswith(CNI_ENDINGS)]
+    return [path for path in paths if json.dumps(path) not in own]
 
 
 def has_networkd(root: str = "/") -> bool:

@@ -12,7 +12,12 @@ from flatnet.errors import FlatnetError
 from flatnet.pki.trust import Trusted, foreign_trust
 from flatnet.remote.action import HostAction
 from flatnet.state.applied import remember
+from flatnet.state.place import Place
 from flatnet.state.preflight import Node, problems
+from flatnet.state.surroundings import surroundings_problems
+
+# What the plan and the contracts say of a host, beside whether it is a node.
+_PLACE = ("addresses", "pod_cidrs", "service_cidrs", "units", "own_tables")
 
 
 class ActionModule(HostAction):
@@ -32,6 +37,7 @@ class ActionModule(HostAction):
                 "kubelet_configuration": {"type": "dict", "default": {}},
                 "resolver_wanted": {"type": "bool", "default": False},
                 "ipv6_forwarded": {"type": "bool", "default": False},
+                **{name: {"type": "list", "elements": "str", "default": []} for name in _PLACE},
                 "trusted": {
                     "type": "list",
                     "elements": "dict",
@@ -47,6 +53,7 @@ class ActionModule(HostAction):
         demands = [
             arguments.pop(name) for name in ("kubelet_configuration", "resolver_wanted", "ipv6_forwarded")
         ]
+        place = Place(is_node=arguments["node"], **{name: arguments.pop(name) for name in _PLACE})
         node = Node(*demands) if arguments.pop("node") else None
         look = arguments.pop("look")
         arguments["files"] = [entry.path for entry in trusted]
@@ -57,6 +64,7 @@ class ActionModule(HostAction):
             raise FlatnetError(str(error)) from None
         target = self.target(variables)
         found = problems(target.title, target.user, facts, arguments["commands"], node)
+        found += surroundings_problems(target.title, facts, place)
         found += foreign_trust(target.title, facts.pop("files", {}), trusted)
         if found:
             raise FlatnetError("\n".join(found))

@@ -195,6 +195,13 @@ FACTS = {
     "init": "systemd",
     "operating_system": {"id": "debian"},
     "architecture": "x86_64",
+    "interfaces": [],
+    "interface_settings": {name: {"ipv4": {}, "ipv6": {}} for name in ("all", "default")},
+    "rules": [],
+    "other_routes": [],
+    "drop_ins": {},
+    "default_environment": [],
+    "cni_files": [],
 }
 NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": "", "advertised_default_routes": ["eth0"]}
 
@@ -248,7 +255,7 @@ def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
             resolver_wanted=True,
         )
     assert caught.value.message.splitlines() == [
-        "host node-1 (192.0.2.11, port 22) is logged in to as admin, who is not root; "
+        "host node-1 (192.0.2.11, port 22) is used as admin, who is not root; "
         "set ansible_become: true, or ansible_user: root",
         "host node-1 (192.0.2.11, port 22) lacks nft; apt-get install nftables",
         "host node-1 (192.0.2.11, port 22) names no DNS server that a pod can ask too, in /etc/resolv.conf "
@@ -264,3 +271,24 @@ def test_a_user_who_cannot_become_root_is_told_how() -> None:
         "host node-1 (192.0.2.11, port 22) does not let admin become root: Missing sudo password; "
         "allow sudo without a password, give --ask-become-pass, or log in as root"
     )
+
+
+def test_what_others_set_up_is_judged_for_the_place_that_the_host_has() -> None:
+    path = "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
+    known = {
+        **FACTS,
+        "commands": {},
+        "swap": False,
+        "cgroup_version": 2,
+        "drop_ins": {"kubelet.service": [{"path": path, "settings": ["ExecStart"]}]},
+        "cni_files": ["/etc/cni/net.d/05-cilium.conflist"],
+    }
+    answer = {"rc": 0, "stdout": f"flatnet-answer {json.dumps(known)}\n", "stderr": ""}
+    with pytest.raises(AnsibleActionFail) as caught:
+        run_action(answer, units=["kubelet"], node=True)
+    assert [line.split(" has ")[1].split(",")[0] for line in caught.value.message.splitlines()] == [
+        path,
+        "the CNI configuration /etc/cni/net.d/05-cilium.conflist of somebody else",
+    ]
+    # No pod runs there, and no unit of ours.
+    assert run_action(answer)[0]["changed"] is False

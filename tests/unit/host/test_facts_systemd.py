@@ -18,8 +18,8 @@ def test_every_drop_in_of_a_service_is_seen_once(tmp_path: Path) -> None:
     root = write(
         tmp_path,
         {
-            "usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": "[Service]\n",
-            "etc/systemd/system/kubelet.service.d/20-site.conf": "[Service]\n",
+            "usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf": "ExecStart=\nExecStart = x",
+            "etc/systemd/system/kubelet.service.d/20-site.conf": "[Service]\n#Type=exec\nSlice=pods.slice\n",
             "etc/systemd/system/kubelet.service.d/old.conf~": "[Service]\n",
             "etc/systemd/system/multi-user.target.wants/kubelet.service": "",
             "etc/systemd/system/empty.service.d/README": "",
@@ -28,10 +28,25 @@ def test_every_drop_in_of_a_service_is_seen_once(tmp_path: Path) -> None:
     (tmp_path / "lib").symlink_to("usr/lib")
     assert systemd.drop_ins(root) == {
         "kubelet.service": [
-            f"{root}/etc/systemd/system/kubelet.service.d/20-site.conf",
-            f"{root}/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            {"path": f"{root}/etc/systemd/system/kubelet.service.d/20-site.conf", "settings": ["Slice"]},
+            {
+                "path": f"{root}/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+                "settings": ["ExecStart"],
+            },
         ]
     }
+
+
+def test_what_flatnet_itself_has_put_there_is_nobody_elses(tmp_path: Path) -> None:
+    drop_in, network = "etc/systemd/system/kubelet.service.d/own.conf", "etc/cni/net.d/10-flatnet.conflist"
+    root = write(tmp_path, {drop_in: "[Service]\nSlice=x\n", network: "{}"})
+    assert list(systemd.drop_ins(root)) == ["kubelet.service"]
+    write(
+        tmp_path,
+        {f"{systemd.RECORDS}/kube_node.json": f'{{"files":{{"{root}/{drop_in}":1,"{root}/{network}":1}}}}'},
+    )
+    assert systemd.drop_ins(root) == {}
+    assert systemd.cni_files(root) == []
 
 
 def test_an_environment_that_every_unit_inherits_is_seen(tmp_path: Path) -> None:
