@@ -10,6 +10,7 @@ from ansible.errors import AnsibleFilterError
 
 try:
     from flatnet import plan
+    from flatnet.contract import Contract, Contracts
     from flatnet.errors import FlatnetError
 except ImportError as error:
     raise AnsibleFilterError(
@@ -38,11 +39,12 @@ def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
 def network_plan(
     settings: Mapping[str, Any],
     hosts: Sequence[Mapping[str, Any]],
-    contract: Mapping[str, Any],
+    contracts: Sequence[Mapping[str, Any]],
     allocations: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the whole plan from plain data."""
-    return plan.plan_from_data(settings, hosts, contract, allocations).plan
+    read = [Contract.from_mapping(one, str(one.get("name"))) for one in contracts]
+    return plan.plan_from_data(settings, hosts, Contracts.of(read), allocations).plan
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (

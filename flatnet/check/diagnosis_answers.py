@@ -6,6 +6,7 @@ from typing import Any
 
 from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
 from flatnet.check.model import Finding
+from flatnet.contract.words import is_pattern
 from flatnet.plan.routes import node_routes
 
 _FORWARDING = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
@@ -107,7 +108,9 @@ def cut_off(finding: Finding, clues: Clues) -> Diagnosis | None:
     if clues.any_failed("node_to_node", node) or clues.has_failed("pod_to_pod_same_node", node, node):
         return None
     backend = clues.cluster.plan["backend"]
-    looks = [f"ip -details link show {name}; bridge link" for name in backend.get("interfaces") or ()]
+    interfaces = backend.get("makes", {}).get("interfaces", {}).values()
+    names = [one["name"] for one in interfaces if one["carries"] != "nothing" and not is_pattern(one["name"])]
+    looks = [f"ip -details link show {name}; bridge link" for name in names]
     looks += [f"journalctl -u {unit}" for unit in backend.get("units") or ()]
     return (
         f"pods of {node} are cut off from the other nodes, which do reach {node} itself",

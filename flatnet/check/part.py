@@ -5,14 +5,8 @@ from dataclasses import dataclass
 
 from flatnet.check.facts import Cluster, of_family
 from flatnet.check.model import CLIENT, SERVER, Check, Endpoint, Json, Settings
+from flatnet.contract.schema import DEVICE, SOURCES
 from flatnet.errors import FlatnetError
-
-# What a contract may call the source address that a receiver sees, and the plan's name for it.
-_CONTRACT_NAMES = {
-    "pod_gateway": "pod_gateways",
-    "node_address": "addresses",
-    "tunnel_address": "tunnel_addresses",
-}
 
 
 @dataclass(frozen=True)
@@ -69,14 +63,14 @@ class Part:
         return [self._contract_address(backend["name"], connection, name) for name in names]
 
     def _contract_address(self, backend: str, connection: str, name: str) -> str:
-        if name.startswith("device:"):
+        if name.startswith(DEVICE):
             return name
-        if name not in _CONTRACT_NAMES:
+        if name not in SOURCES:
             raise FlatnetError(
                 f"the contract of backend {backend} says check.{connection}: {name}; "
-                f"it is one of {', '.join(_CONTRACT_NAMES)}, device:NAME"
+                f"it is one of {', '.join(SOURCES)}, {DEVICE}NAME"
             )
-        key = _CONTRACT_NAMES[name]
+        key = SOURCES[name].key
         address = of_family(self.cluster.plan["nodes"][self.node].get(key) or [], self.family)
         if not address:
             raise FlatnetError(

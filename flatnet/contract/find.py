@@ -35,6 +35,11 @@ class Contracts(Mapping[str, Contract]):
 
     by_role: Mapping[str, Contract]
 
+    @classmethod
+    def of(cls, contracts: Iterable[Contract]) -> "Contracts":
+        """Return contracts that were read elsewhere."""
+        return cls({one.role: one for one in sorted(contracts, key=lambda one: one.role)})
+
     def __getitem__(self, role: str) -> Contract:
         """Return the contract of a role."""
         return self.by_role[role]

@@ -7,7 +7,7 @@ This is the one definition. Reading and merging (`contract`), the JSON Schema of
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from flatnet.contract import words
 from flatnet.contract.kinds import (
@@ -36,12 +36,24 @@ KUBE_PROXY_MODES = ("iptables", "nftables", "ipvs")
 DEFAULT_MODE = "default"
 DISTRIBUTIONS = ("debian", "redhat")
 
-# What a contract may call the source address that a receiver sees.
-SOURCES: Mapping[str, str] = {
-    "pod_gateway": "the gateway of its pods, first address of the node's pod network",
-    "node_address": "the node's address",
-    "tunnel_address": "the tunnel's address, network address of the node's pod network",
+
+class Source(NamedTuple):
+    """A source address that a receiver may see."""
+
+    key: str
+    """The key of a node in the plan that has the addresses."""
+    words: str
+
+
+# By what a contract calls them; beside these it may name a device, as device:NAME.
+SOURCES: Mapping[str, Source] = {
+    "pod_gateway": Source("pod_gateways", "the gateway of its pods, first address of the node's pod network"),
+    "node_address": Source("addresses", "the node's address"),
+    "tunnel_address": Source(
+        "tunnel_addresses", "the tunnel's address, network address of the node's pod network"
+    ),
 }
+DEVICE = "device:"
 # Of these the plan knows the address only where it hands out the pod networks.
 PLANNED_SOURCES = frozenset({"pod_gateway", "tunnel_address"})
 
@@ -418,11 +430,16 @@ class Resolved(Terms):
     @property
     def title(self) -> str:
         """Who it is, as a message says it: `backend flannel in mode vxlan`."""
-        names = {BACKEND: f"backend {self.name}", POLICY_ENGINE: f"policy engine {self.name}"}
-        shown = names.get(self.kind, self.name)
-        return shown if self.mode == DEFAULT_MODE else f"{shown} in mode {self.mode}"
+        what = {BACKEND: "backend ", POLICY_ENGINE: "policy engine "}
+        return what.get(self.kind, "") + titled(self.data)
 
 
 def terms_of(kind: str) -> dict[str, Key]:
     """Return the keys of a contract of that kind, beside kind, name and modes."""
     return {name: one for name, one in keys_of(Terms).items() if kind in one.of}
+
+
+def titled(contract: Mapping[str, Any]) -> str:
+    """Return `flannel in mode vxlan`, or the name alone where there is no mode to choose."""
+    mode = contract.get("mode", DEFAULT_MODE)
+    return str(contract["name"]) if mode == DEFAULT_MODE else f"{contract['name']} in mode {mode}"

@@ -1,13 +1,12 @@
-"""Plan the flat network: settings, hosts, a backend's contract and the allocations so far -> one plan.
+"""Plan the flat network: settings, hosts, contracts and the allocations so far -> one plan.
 
 The plan is plain data, listed in the README of the network_plan role. Nothing in this package knows Ansible,
-and only `ledger` and `contract` touch files.
+and only `ledger` touches files.
 """
 
 from flatnet.plan.adopt import adopted_allocations
 from flatnet.plan.allocations import Allocations
 from flatnet.plan.catalog import RULES
-from flatnet.plan.contract import Contract, find_contracts, load_contract
 from flatnet.plan.derive import (
     apiserver_sans,
     daemon_flags,
@@ -30,7 +29,6 @@ __all__ = [
     "RULES",
     "Allocations",
     "Change",
-    "Contract",
     "Finding",
     "Host",
     "Plan",
@@ -41,11 +39,9 @@ __all__ = [
     "apiserver_sans",
     "daemon_flags",
     "dns_address",
-    "find_contracts",
     "first_service_address",
     "immutable_changes",
     "is_overlapping",
-    "load_contract",
     "node_objects",
     "node_pod_cidr",
     "node_routes",

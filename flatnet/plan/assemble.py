@@ -6,11 +6,12 @@ from typing import Any
 
 from flatnet.plan.addresses import WIDTH, Family, network_columns
 from flatnet.plan.allocations import Allocations, Entry
-from flatnet.plan.contract import UNREPEATED_KEYS, Contract
+from flatnet.plan.chosen import Chosen
 from flatnet.plan.derive import apiserver_sans
 from flatnet.plan.endpoint import Endpoint
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.hosts import Host
+from flatnet.plan.needs import needs_part
 from flatnet.plan.rules import Resolved
 from flatnet.settings import Settings
 
@@ -48,13 +49,13 @@ def cluster_part(settings: Settings, resolved: Resolved) -> Plan:
 def assemble(
     settings: Settings,
     hosts: Sequence[Host],
-    contract: Contract,
+    chosen: Chosen,
     resolved: Resolved,
     allocations: Allocations,
     endpoint: Endpoint,
 ) -> Plan:
     """Return the plan without its MTU. `hosts` are sorted by name and without a finding."""
-    entries = allocations.nodes if contract.ipam == "plan" else {}
+    entries = allocations.nodes if chosen.backend.ipam == "plan" else {}
     part = cluster_part(settings, resolved)
     return {
         **part,
@@ -62,7 +63,9 @@ def assemble(
         "node_prefixes": list(resolved.node_prefixes.values()),
         "first_service_addresses": [network.nth_address(1) for network in resolved.services],
         "node_port_range": settings.node_port_range,
-        "backend": copy.deepcopy({k: v for k, v in contract.data.items() if k not in UNREPEATED_KEYS}),
+        "backend": copy.deepcopy(dict(chosen.backend.data)),
+        "policy_engine": copy.deepcopy(chosen.policy_part()),
+        "needs": needs_part(chosen.used),
         "kube_proxy_mode": settings.kube_proxy_mode,
         "api_endpoint": endpoint.data,
         "apiserver_sans": wanted_sans(settings, hosts, resolved, endpoint),

@@ -37,12 +37,14 @@ RULES: Mapping[str, str] = {
     "node-port-ephemeral": "Node ports are not ports that hosts use for their own connections.",
     "node-port-in-use": "Nothing on a host listens on a node port.",
     # The backend
-    "kube-proxy-mode": "kube-proxy knows the mode, and the backend works with it.",
-    "policy-unsupported": "A cluster with network policies has a backend that enforces them.",
+    "backend-mode": "The backend has the mode.",
+    "backend-address": "A backend that hands out addresses does it from the pod networks.",
+    "kube-proxy-mode": "kube-proxy has the mode, and the backend and the policy engine work with it.",
+    "policy-unsupported": "A cluster with network policies has somebody who enforces them, in every family.",
     "underlay-mtu": "The MTU between the nodes is possible, and every host carries it.",
     "pod-mtu": "What the backend's overhead leaves is enough for every family.",
     "mtu-differs": "The hosts carry the same MTU.",
-    "kernel-feature": "The hosts' kernels have the features that the backend and kube-proxy need.",
+    "kernel-feature": "The hosts' kernels have what is used there.",
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",
@@ -88,6 +90,7 @@ RULES: Mapping[str, str] = {
     "node-leaving": "A deployed node is planned, or was drained and deleted.",
     "immutable-backend": "The deployed backend stays.",
     "immutable-control-plane": "The deployed host of the control plane stays.",
+    "immutable-backend-mode": "The mode of the deployed backend stays.",
     "immutable-etcd-members": "The deployed members of etcd stay, and the addresses of several.",
     "allowed-change-unused": "An allowed change is one that the plan makes.",
 }

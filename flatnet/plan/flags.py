@@ -16,6 +16,8 @@ def cluster_flags(
 ) -> dict[str, Any]:
     """Return the plan's `flags`, `kube_proxy_configuration` and `kubelet_configuration`.
 
+    Without kube-proxy there is nothing that it is told.
+
     Dual stack spells the node prefix per family, and refuses the plain flag beside that:
     kubernetes, cmd/kube-controller-manager/app/core.go, setNodeCIDRMaskSizes.
     """
@@ -31,6 +33,7 @@ def cluster_flags(
         # node's own pods, which is what it has to know, are as well told by the node's networks.
         proxy_flags = {"detect-local-mode": "NodeCIDR", "proxy-mode": settings.kube_proxy_mode}
         proxy_configuration = {"detectLocalMode": "NodeCIDR", "mode": settings.kube_proxy_mode}
+    with_proxy = settings.kube_proxy_mode != "none"
     return {
         "flags": {
             "kube-apiserver": {
@@ -43,14 +46,14 @@ def cluster_flags(
                 **mask,
                 "allocate-node-cidrs": "false",
             },
-            "kube-proxy": proxy_flags,
+            **({"kube-proxy": proxy_flags} if with_proxy else {}),
             "kubelet": {
                 "cluster-dns": ",".join(dns_addresses),
                 "cluster-domain": settings.dns_domain,
                 "max-pods": str(settings.max_pods),
             },
         },
-        "kube_proxy_configuration": proxy_configuration,
+        **({"kube_proxy_configuration": proxy_configuration} if with_proxy else {}),
         "kubelet_configuration": {
             "clusterDNS": list(dns_addresses),
             "clusterDomain": settings.dns_domain,

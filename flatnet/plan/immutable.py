@@ -84,6 +84,11 @@ KINDS: Mapping[str, Kind] = {
         "made stays on the hosts",
         _KEEP,
     ),
+    "backend_mode": Kind(
+        "immutable-backend-mode",
+        "pods of two modes do not reach each other while the nodes change over",
+        _KEEP,
+    ),
     "control_plane": Kind(
         "immutable-control-plane",
         "the daemons of the former host go on, and two controller managers and schedulers, each with an API "
@@ -204,12 +209,21 @@ def _backend_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         backend if isinstance(backend := plan.get("backend"), Mapping) else {} for plan in (deployed, wanted)
     )
     old, new = before.get("name"), after.get("name")
-    if not old or not new or old == new:
+    if not old or not new:
         return []
-    # A record from before backends named their units does not have them.
+    if old == new:
+        return _mode_changes(new, before, after)
     units = "".join(f" and {unit}.service" for unit in _texts(before, "units") or ())
     how = f"stop the workloads, remove {old}{units} from every host, provision, and {_EVERY_POD}"
     return [Change("backend", f"cluster_network_backend {new}", str(old), how)]
+
+
+def _mode_changes(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    old, new = before.get("mode"), after.get("mode")
+    if not old or not new or old == new:
+        return []
+    how = f"stop the workloads, remove {name} from every host, provision, and {_EVERY_POD}"
+    return [Change("backend_mode", f"backend {name} in mode {new}", f"mode {old}", how)]
 
 
 def _stayed(

@@ -40,16 +40,3 @@ SPECIAL = {
 
 # What Linux uses for its own connections unless told otherwise: net.ipv4.ip_local_port_range.
 EPHEMERAL_PORTS = (32768, 60999)
-
-# Ports on which the control plane and the kubelet listen, but for the API server's, which is a setting:
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/. The API server takes node ports over
-# them without a word.
-DAEMON_PORTS: Mapping[int, str] = {
-    2379: "etcd",
-    2380: "etcd",
-    10249: "kube-proxy",
-    10250: "kubelet",
-    10256: "kube-proxy",
-    10257: "kube-controller-manager",
-    10259: "kube-scheduler",
-}

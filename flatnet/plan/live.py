@@ -1,9 +1,9 @@
 """Hosts as they are, read from what preflight reported.
 
 Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"]}], routes: [{destination, gateway,
-device, protocol}], nameservers: ["192.0.2.53"], listening: [{address, port, process}], ip_local_port_range:
-[first, last], ip_local_reserved_ports: [[first, last]], kernel_features: {vxlan: true}}. All keys are
-optional; what was not reported is not judged.
+device, protocol, type, table}], nameservers: ["192.0.2.53"], listening: [{address, port, process}],
+ip_local_port_range: [first, last], ip_local_reserved_ports: [[first, last]], kernel_features: {vxlan: true}}.
+All keys are optional; what was not reported is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +29,20 @@ class Interface:
     addresses: tuple[tuple[Address, Network], ...]
 
 
+# What a route has that says nothing of it.
+_ROUTE_DEFAULTS = {"device": "", "protocol": "boot", "type": "unicast", "table": "main"}
+
+
 @dataclass(frozen=True)
 class Route:
     """One route of a host, default routes included."""
 
     destination: Network
     device: str
+    """Empty for a route through none, such as a blackhole."""
     protocol: str
+    type: str = "unicast"
+    table: str = "main"
 
 
 def interfaces_of(host: Host, findings: Findings) -> list[Interface]:
@@ -69,7 +76,8 @@ def routes_of(host: Host, findings: Findings) -> list[Route]:
         except FlatnetError as error:
             _unreadable(host, "routes", error, findings)
             continue
-        read.append(Route(destination, str(item.get("device")), str(item.get("protocol"))))
+        named = {key: str(item.get(key) or default) for key, default in _ROUTE_DEFAULTS.items()}
+        read.append(Route(destination, **named))
     return read
 
 

@@ -1,10 +1,13 @@
 """The rules about hosts as they are: addresses, interfaces, routes, ports and kernels."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from flatnet.plan.addresses import WIDTH, Network, parse_address
+from flatnet.contract import Resolved as Backend
+from flatnet.plan.addresses import WIDTH, Network, parse_address, parse_network
 from flatnet.plan.allocations import Entry
-from flatnet.plan.contract import Contract
+from flatnet.plan.chosen import Chosen
 from flatnet.plan.findings import Findings
 from flatnet.plan.hosts import Host
 from flatnet.plan.limits import EPHEMERAL_PORTS
@@ -17,18 +20,15 @@ from flatnet.plan.live import (
     reserved_ports,
     routes_of,
 )
+from flatnet.plan.made import Made, what_is_made
+from flatnet.plan.needs import needs_part
 from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
 from flatnet.settings import Settings
 
-# The protocol number that marks routes of ours; node_state sets it.
-ROUTE_PROTOCOL = "157"
-# Bridges that carry the gateway of the node's own pods, and tunnels that lead to the other nodes' pods.
-_BRIDGES = frozenset({"cbr0", "cni0"})
-_TUNNELS = frozenset({"flannel.1", "flannel-v6.1"})
-# kube-proxy in ipvs mode puts every service address on this interface.
-_SERVICE_INTERFACE = "kube-ipvs0"
-_PROXY_FEATURES: Mapping[str, tuple[str, ...]] = {"ipvs": ("ip_vs",), "nftables": ("nftables",)}
+_LINK_LOCAL = (parse_network("169.254.0.0/16"), parse_network("fe80::/10"))
+# Those of addresses of the host, which are judged where the address is.
+_OF_ADDRESSES = frozenset({"local", "broadcast", "anycast", "multicast"})
 
 
 def check_node_ports(settings: Settings, hosts: Sequence[Host], findings: Findings) -> None:
@@ -96,104 +96,128 @@ def check_live(
     hosts: Sequence[Host],
     resolved: Resolved,
     nodes: Mapping[str, Entry],
-    contract: Contract,
-    kube_proxy_mode: str,
+    chosen: Chosen,
     findings: Findings,
 ) -> None:
     """Check hosts that have facts. `nodes` is node name -> its planned pod network per family."""
+    planned = chosen.backend.ipam == "plan"
+    made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
     for host in hosts:
         if host.facts is None:
             continue
-        own = (
-            tuple(nodes.get(host.node_name, {}).values()) if contract.ipam == "plan" else tuple(resolved.pods)
-        )
+        own = tuple(nodes.get(host.node_name, {}).values()) if planned else tuple(resolved.pods)
         interfaces = interfaces_of(host, findings)
-        _check_interfaces(host, interfaces, resolved, own, contract, findings)
-        _check_routes(host, resolved, own, contract, findings)
+        live = _Live(host, resolved, own, made, findings)
+        live.check_addresses(interfaces)
+        live.check_routes()
+        if not planned:
+            live.check_pools(interfaces, chosen.backend)
         for address in nameservers_of(host, findings):
             single = Network(address.family, address.value, WIDTH[address.family])
-            _check_free(host, f"DNS server {address}", single, resolved, "", findings)
-        _check_features(host, contract, kube_proxy_mode, findings)
+            live.check_free(f"DNS server {address}", single)
+        _check_features(host, features, findings)
 
 
-def _check_interfaces(
-    host: Host,
-    interfaces: Sequence[Interface],
-    resolved: Resolved,
-    own: Sequence[Network],
-    contract: Contract,
-    findings: Findings,
-) -> None:
-    present = {address for interface in interfaces for address, _ in interface.addresses}
-    for text in resolved.texts[host.inventory_name]:
-        if present and parse_address(text) not in present:
-            findings.add(
-                "node-address-elsewhere",
-                f"address {text}",
-                "no interface of the host has it, so the kubelet would refuse it",
-                "set node_address to an address of the host",
-                host.inventory_name,
-            )
-    ours = _BRIDGES | _TUNNELS | set(contract.interfaces)
-    for interface in interfaces:
-        for address, network in interface.addresses:
-            if interface.name in ours and any(network.holds(address) for network in own):
+@dataclass(frozen=True)
+class _Live:
+    """One host as it is, and what of it is ours."""
+
+    host: Host
+    resolved: Resolved
+    own: Sequence[Network]
+    """The networks of the pods that may be on this host."""
+    made: Made
+    findings: Findings
+
+    @property
+    def services(self) -> list[Network]:
+        """The networks of services."""
+        return [*self.resolved.services, *self.resolved.extra_services]
+
+    def check_addresses(self, interfaces: Sequence[Interface]) -> None:
+        """Check that the host has the address it is planned with, and none of pods or services."""
+        present = {address for interface in interfaces for address, _ in interface.addresses}
+        for text in self.resolved.texts[self.host.inventory_name]:
+            if present and parse_address(text) not in present:
+                self.findings.add(
+                    "node-address-elsewhere",
+                    f"address {text}",
+                    "no interface of the host has it, so the kubelet would refuse it",
+                    "set node_address to an address of the host",
+                    self.host.inventory_name,
+                )
+        # Even an interface to all pods has an address of this node's own.
+        ours = {"own_pods": self.own, "all_pods": self.own, "services": self.services}
+        for interface in interfaces:
+            mine = ours.get(self.made.carried_by(interface.name) or "", ())
+            for address, network in interface.addresses:
+                if not any(one.holds(address) for one in mine):
+                    value = f"{interface.name} has {address}/{network.prefix}"
+                    self.check_free(value, network, interface.name)
+
+    def check_routes(self) -> None:
+        """Check that no route of others leads to pods or services."""
+        ours = {"own_pods": self.own, "all_pods": self.resolved.pods, "services": self.services}
+        for route in routes_of(self.host, self.findings):
+            if route.destination.prefix == 0 or route.type in _OF_ADDRESSES:
                 continue
-            value = f"{interface.name} has {address}/{network.prefix}"
-            _check_free(host, value, network, resolved, interface.name, findings)
+            mine = ours.get(self.made.carried_by(route.device) or "", ())
+            if self.made.is_route(route):
+                mine = self.resolved.pods
+            if not any(network.contains(route.destination) for network in mine):
+                through = f" through {route.device}" if route.device else f", {route.type}"
+                value = f"route to {route.destination}{through}"
+                self.check_free(value, route.destination, route.device)
 
+    def check_pools(self, interfaces: Sequence[Interface], backend: Backend) -> None:
+        """Check that a backend which hands out addresses itself has done it from the planned networks."""
+        patterns = [one.name for one in backend.makes.interfaces.values() if one.carries.endswith("_pods")]
+        pools = ", ".join(map(str, self.resolved.pods))
+        for interface in interfaces:
+            if not any(fnmatchcase(interface.name, pattern) for pattern in patterns):
+                continue
+            for address, network in interface.addresses:
+                text = f"{address}/{network.prefix}"
+                if text in backend.makes.addresses or any(one.holds(address) for one in _LINK_LOCAL):
+                    continue
+                if not any(pool.holds(address) for pool in self.resolved.pods):
+                    self.findings.add(
+                        "backend-address",
+                        f"{interface.name} has {text}",
+                        f"{backend.title} gave it, and it is outside cluster_pod_cidrs {pools}",
+                        "set cluster_pod_cidrs to what the backend uses, or reset the host",
+                        self.host.inventory_name,
+                    )
 
-def _check_routes(
-    host: Host, resolved: Resolved, own: Sequence[Network], contract: Contract, findings: Findings
-) -> None:
-    for route in routes_of(host, findings):
-        if route.destination.prefix == 0:
-            continue
-        in_own = any(network.contains(route.destination) for network in own)
-        in_pods = any(network.contains(route.destination) for network in resolved.pods)
-        if route.device in _BRIDGES and in_own:
-            continue
-        marked = (
-            route.protocol == ROUTE_PROTOCOL
-            or route.device in _TUNNELS
-            or route.device in contract.interfaces
-        )
-        if marked and in_pods:
-            continue
-        value = f"route to {route.destination} through {route.device}"
-        _check_free(host, value, route.destination, resolved, route.device, findings)
-
-
-def _check_free(
-    host: Host, value: str, network: Network, resolved: Resolved, device: str, findings: Findings
-) -> None:
-    for name, mine in resolved.named():
-        if name not in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
-            continue
-        if mine.overlaps(network) and not (device == _SERVICE_INTERFACE and name != "cluster_pod_cidrs"):
+    def check_free(self, value: str, network: Network, device: str = "") -> None:
+        """Check that a network of the host's shares no address with pods and services."""
+        carried = self.made.carried_by(device)
+        for name, mine in self.resolved.named():
+            if name not in ("cluster_pod_cidrs", "cluster_service_cidrs", "cluster_extra_service_cidrs"):
+                continue
+            # kube-proxy leaves networks of an earlier plan on it, and takes them off when it starts.
+            if not mine.overlaps(network) or (carried == "services" and name != "cluster_pod_cidrs"):
+                continue
             fix = f"move {name} to a free network, or remove this from the host if it is left over"
-            if device in _BRIDGES and mine.contains(network):
+            if carried == "own_pods" and mine.contains(network):
                 # A node's pods are on it: the allocations were lost, or another installer made the cluster.
                 fix = f"give the Node objects as cluster_existing_nodes if the cluster runs already, or {fix}"
-            findings.add("live-overlap", value, f"it overlaps {name} {mine}", fix, host.inventory_name)
+            reason = f"it overlaps {name} {mine}"
+            self.findings.add("live-overlap", value, reason, fix, self.host.inventory_name)
 
 
-def _check_features(host: Host, contract: Contract, kube_proxy_mode: str, findings: Findings) -> None:
+def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: Findings) -> None:
     features = (host.facts or {}).get("kernel_features")
     if not isinstance(features, Mapping):
         return
-    needed = [(name, f"backend {contract.name}") for name in contract.kernel_features]
-    needed += [
-        (name, f"cluster_kube_proxy_mode {kube_proxy_mode}")
-        for name in _PROXY_FEATURES.get(kube_proxy_mode, ())
-    ]
-    for feature, user in needed:
+    for feature, users in needed.items():
         # A feature that was not probed is not judged.
         if features.get(feature, True) in (False, None):
             findings.add(
                 "kernel-feature",
-                f"kernel feature {feature}",
-                f"{user} needs it and the host's kernel lacks it",
-                f"install or load the kernel module {feature}, or choose a backend or mode without it",
+                "",
+                f"it lacks the kernel feature {feature}, which {' and '.join(users)} "
+                f"{'need' if users[1:] else 'needs'}",
+                f"install or load the kernel module {feature}, or choose something that does without",
                 host.inventory_name,
             )

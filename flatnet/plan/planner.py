@@ -1,18 +1,20 @@
-"""Plan the network: settings, hosts, a backend's contract and the allocations so far give one plan. Pure."""
+"""Plan the network: settings, hosts, contracts and the allocations so far give one plan. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from flatnet.contract import Contracts
+from flatnet.contract import Resolved as Backend
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Family, Network, parse_network
 from flatnet.plan.adopt import adopt_nodes
 from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
+from flatnet.plan.chosen import Chosen, check_engine_families, choose
 from flatnet.plan.collector import without_collector
-from flatnet.plan.contract import Contract
 from flatnet.plan.deployed import check_deployed
 from flatnet.plan.derive import pod_mtu
 from flatnet.plan.endpoint import Endpoint, api_endpoint
@@ -39,19 +41,19 @@ class Planned(NamedTuple):
 
 
 def plan_network(
-    settings: Settings, hosts: Sequence[Host], contract: Contract, allocations: Allocations | None = None
+    settings: Settings, hosts: Sequence[Host], contracts: Contracts, allocations: Allocations | None = None
 ) -> Plan:
     """Return the plan, the same bytes whatever the order of the hosts.
 
     Raises FlatnetError that lists every finding: rule, value, reason and fix.
     """
-    return prepare_plan(settings, hosts, contract, allocations).plan
+    return prepare_plan(settings, hosts, contracts, allocations).plan
 
 
 def plan_from_data(
     settings: object,
     hosts: object,
-    contract: object,
+    contracts: Contracts,
     allocations: object = None,
     deployed: object = None,
     existing_nodes: object = None,
@@ -71,35 +73,37 @@ def plan_from_data(
         ledger = (
             allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
         )
-        wanted = Contract.from_mapping(contract)
-        return prepare_plan(wanted_settings, read, wanted, ledger, deployed, existing_nodes)
+        return prepare_plan(wanted_settings, read, contracts, ledger, deployed, existing_nodes)
 
 
 def prepare_plan(
     settings: Settings,
     hosts: Sequence[Host],
-    contract: Contract,
+    contracts: Contracts,
     allocations: Allocations | None = None,
     deployed: object = None,
     existing_nodes: object = None,
 ) -> Planned:
     """Return the plan, the allocations to record and warnings. Raises FlatnetError as plan_network does."""
     with without_collector():
-        return _prepare(settings, hosts, contract, allocations or Allocations(), deployed, existing_nodes)
+        return _prepare(settings, hosts, contracts, allocations or Allocations(), deployed, existing_nodes)
 
 
 def _prepare(
     settings: Settings,
     hosts: Sequence[Host],
-    contract: Contract,
+    contracts: Contracts,
     before: Allocations,
     deployed: object,
     existing_nodes: object,
 ) -> Planned:
     findings = Findings()
     ordered = sorted(hosts, key=attrgetter("inventory_name"))
+    chosen = choose(settings, contracts, findings)
+    contract = chosen.backend
     resolved = resolve_networks(settings, contract, findings)
-    check_services(settings, resolved, contract, findings)
+    check_engine_families(chosen, resolved.families, findings)
+    check_services(settings, resolved, chosen.used, findings)
     resolve_hosts(ordered, resolved, findings)
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
@@ -126,15 +130,15 @@ def _prepare(
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
     check_node_ports(settings, asked, findings)
     if sound:
-        check_live(asked, resolved, after.nodes, contract, settings.kube_proxy_mode, findings)
+        check_live(asked, resolved, after.nodes, chosen, findings)
     endpoint = api_endpoint(settings, ordered, resolved.texts, deployed)
     _check_certificate(settings, ordered, resolved, endpoint, findings)
     plan: Plan = {}
     if sound and endpoint and not findings.found:
-        plan = assemble(settings, ordered, contract, resolved, after, endpoint)
+        plan = assemble(settings, ordered, chosen, resolved, after, endpoint)
         plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
     if deployed:
-        wanted = plan or _unfinished(settings, ordered if sound else (), contract, resolved, after)
+        wanted = plan or _unfinished(settings, ordered if sound else (), chosen, resolved, after)
         check_deployed(deployed, wanted, settings.allowed_changes, findings)
     findings.raise_if_any()
     return Planned(dict(sorted(plan.items())), after, findings.warnings())
@@ -143,7 +147,7 @@ def _prepare(
 def _unfinished(
     settings: Settings,
     hosts: Sequence[Host],
-    contract: Contract,
+    chosen: Chosen,
     resolved: Resolved,
     allocations: Allocations,
 ) -> Plan:
@@ -154,7 +158,8 @@ def _unfinished(
         is_whole = all(family in entry for family in resolved.families)
         cidrs = [str(entry[family]) for family in resolved.families] if is_whole else []
         nodes[host.inventory_name] = {"name": host.node_name, "groups": host.groups, "pod_cidrs": cidrs}
-    return {**cluster_part(settings, resolved), "backend": {"name": contract.name}, "nodes": nodes}
+    backend = {"name": chosen.backend.name, "mode": chosen.backend.mode, "units": list(chosen.backend.units)}
+    return {**cluster_part(settings, resolved), "backend": backend, "nodes": nodes}
 
 
 _UNSOUND = frozenset(
@@ -184,7 +189,7 @@ def request_of(
     settings: Settings,
     nodes: Sequence[Host],
     pins: Mapping[str, Entry],
-    contract: Contract,
+    contract: Backend,
     resolved: Resolved,
 ) -> Request:
     """Return what to allocate for these nodes; `pins` is node name -> its pins."""
@@ -238,11 +243,11 @@ def _pins(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> dict
     return pins
 
 
-def _mtu(underlay_mtu: int, contract: Contract, resolved: Resolved, findings: Findings) -> int:
+def _mtu(underlay_mtu: int, contract: Backend, resolved: Resolved, findings: Findings) -> int:
     if not resolved.pods:
         return underlay_mtu
     try:
-        return pod_mtu(underlay_mtu, contract.overhead, resolved.families)
+        return pod_mtu(underlay_mtu, contract.data["overhead"], resolved.families)
     except FlatnetError as error:
         reason, _, fix = str(error).partition("; ")
         findings.add("pod-mtu", f"cluster_underlay_mtu {underlay_mtu}", reason, fix)

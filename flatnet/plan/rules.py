@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from flatnet.contract import Resolved as Backend
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import (
     WIDTH,
@@ -14,7 +15,6 @@ from flatnet.plan.addresses import (
     pod_capacity,
     prefix_for_pods,
 )
-from flatnet.plan.contract import Contract
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.limits import NODE_MASK_BITS, SPECIAL
 from flatnet.settings import Settings
@@ -64,7 +64,7 @@ class Resolved:
         ]
 
 
-def resolve_networks(settings: Settings, contract: Contract, findings: Findings) -> Resolved:
+def resolve_networks(settings: Settings, contract: Backend, findings: Findings) -> Resolved:
     """Parse the networks in the settings and check every rule about them."""
     resolved = Resolved(
         pods=_networks("cluster_pod_cidrs", settings.pod_cidrs, findings),
@@ -93,7 +93,7 @@ def _networks(name: str, texts: Sequence[str], findings: Findings) -> list[Netwo
     return parsed
 
 
-def _check_counts(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
+def _check_counts(settings: Settings, resolved: Resolved, contract: Backend, findings: Findings) -> None:
     for name, given in (
         ("cluster_pod_cidrs", settings.pod_cidrs),
         ("cluster_service_cidrs", settings.service_cidrs),
@@ -120,7 +120,7 @@ def _check_counts(settings: Settings, resolved: Resolved, contract: Contract, fi
         )
 
 
-def _check_families(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
+def _check_families(settings: Settings, resolved: Resolved, contract: Backend, findings: Findings) -> None:
     pods = resolved.families
     services = list(dict.fromkeys(network.family for network in resolved.services))
     complete = len(resolved.pods) == len(settings.pod_cidrs) and len(resolved.services) == len(
@@ -176,7 +176,7 @@ def _check_prefixes(settings: Settings, resolved: Resolved, findings: Findings) 
             )
 
 
-def _check_capacity(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
+def _check_capacity(settings: Settings, resolved: Resolved, contract: Backend, findings: Findings) -> None:
     if contract.ipam != "plan":
         return
     for family, prefix in resolved.node_prefixes.items():

@@ -3,22 +3,30 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from flatnet.contract import Resolved as Contract
+from flatnet.contract.schema import COMPONENT
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Address, Family, Network, parse_address
-from flatnet.plan.contract import Contract
 from flatnet.plan.derive import DNS_INDEX
 from flatnet.plan.endpoint import address_of, parse_endpoint
 from flatnet.plan.findings import Findings, split_error
-from flatnet.plan.limits import ASKED, DAEMON_PORTS, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
+from flatnet.plan.limits import ASKED, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
 from flatnet.plan.names import is_cluster_name, is_domain_name, is_san
 from flatnet.plan.rules import Resolved
 from flatnet.settings import Settings
 
+# What the contract of the control plane calls it; its port is a setting.
+API_SERVER = "kube-apiserver"
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
 
-def check_services(settings: Settings, resolved: Resolved, contract: Contract, findings: Findings) -> None:
-    """Check everything in the settings that is not a pod network, and resolve the DNS addresses."""
+def check_services(
+    settings: Settings, resolved: Resolved, used: Sequence[Contract], findings: Findings
+) -> None:
+    """Check everything in the settings that is not a pod network, and resolve the DNS addresses.
+
+    used: the contracts of everything that is put on hosts, for their ports.
+    """
     for name, networks, limits in (
         ("cluster_service_cidrs", resolved.services, SERVICE_PREFIXES),
         ("cluster_extra_service_cidrs", resolved.extra_services, EXTRA_SERVICE_PREFIXES),
@@ -27,9 +35,8 @@ def check_services(settings: Settings, resolved: Resolved, contract: Contract, f
     _resolve_dns(settings, resolved, findings)
     _check_names(settings, findings)
     _check_endpoints(settings, resolved, findings)
-    _check_api_port(settings, contract, findings)
-    _check_ports(settings, contract, findings)
-    _check_backend(settings, contract, findings)
+    _check_api_port(settings, used, findings)
+    _check_ports(settings, used, findings)
 
 
 def _check_sizes(
@@ -180,14 +187,14 @@ def port_range(text: str) -> tuple[int, int] | None:
     return (first, last) if 1 <= first <= last <= 65535 else None
 
 
-def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> None:
+def _check_ports(settings: Settings, used: Sequence[Contract], findings: Findings) -> None:
     value = f"cluster_node_port_range {settings.node_port_range!r}"
     ports = port_range(settings.node_port_range)
     if ports is None:
         findings.add("node-port-range", value, "it is not a range of ports", "write it like 30000-32767")
         return
-    used = _used_ports(contract) | {settings.api_port: "kube-apiserver"}
-    for number, owner in sorted(used.items()):
+    taken = _used_ports(used) | {settings.api_port: API_SERVER}
+    for number, owner in sorted(taken.items()):
         if ports[0] <= number <= ports[1]:
             findings.add(
                 "node-port-range",
@@ -197,38 +204,24 @@ def _check_ports(settings: Settings, contract: Contract, findings: Findings) -> 
             )
 
 
-def _used_ports(contract: Contract) -> dict[int, str]:
-    """Return port -> who listens on it on the hosts, but for the API server."""
-    used = dict(DAEMON_PORTS)
-    for port in contract.ports:
-        if isinstance(port.get("port"), int):
-            used.setdefault(port["port"], f"backend {contract.name}")
-    return used
+def _used_ports(used: Sequence[Contract]) -> dict[int, str]:
+    """Return port -> who listens on it on the hosts, but for the API server, whose port is a setting."""
+    taken: dict[int, str] = {}
+    for contract in used:
+        for port in contract.ports:
+            # Components say which of their daemons it is.
+            owner = port.purpose if contract.kind == COMPONENT else contract.title
+            if port.port and owner != API_SERVER:
+                taken.setdefault(port.port, owner)
+    return taken
 
 
-def _check_api_port(settings: Settings, contract: Contract, findings: Findings) -> None:
-    owner = _used_ports(contract).get(settings.api_port)
+def _check_api_port(settings: Settings, used: Sequence[Contract], findings: Findings) -> None:
+    owner = _used_ports(used).get(settings.api_port)
     if owner:
         findings.add(
             "api-port",
             f"cluster_api_port {settings.api_port}",
             f"it is the port of {owner}",
             "use 6443 or another port that no daemon has",
-        )
-
-
-def _check_backend(settings: Settings, contract: Contract, findings: Findings) -> None:
-    mode = settings.kube_proxy_mode
-    value = f"cluster_kube_proxy_mode {mode!r}"
-    if mode not in contract.kube_proxy_modes:
-        listed = ", ".join(contract.kube_proxy_modes)
-        findings.add(
-            "kube-proxy-mode", value, f"backend {contract.name} does not work with it", f"use one of {listed}"
-        )
-    if settings.network_policy_enabled and contract.policy_engine in ("none", ""):
-        findings.add(
-            "policy-unsupported",
-            "cluster_network_policy_enabled true",
-            f"backend {contract.name} enforces no network policy, and nothing would say so later",
-            "use a backend with a policy engine, or do without policies",
         )

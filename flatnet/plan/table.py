@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from flatnet.contract.schema import titled
 from flatnet.plan.routes import is_routed
 
 WIDTH = 120
@@ -20,7 +21,7 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     """
     cluster = Table("Cluster", plan["cluster_name"], box=SIMPLE_HEAD, title_justify="left")
     for label, value in (
-        ("Backend", f"{plan['backend']['name']}: {plan['backend']['description']}"),
+        ("Backend", f"{titled(plan['backend'])}: {plan['backend']['description']}"),
         ("API server", plan["api_endpoint"]["url"]),
         ("Pods", plan["pod_cidrs"]),
         ("Services", plan["service_cidrs"]),
@@ -29,6 +30,7 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
         ("Node ports", plan["node_port_range"]),
         ("MTU", f"{plan['mtu']} in pods, {plan['underlay_mtu']} between the nodes"),
         ("kube-proxy", plan["kube_proxy_mode"]),
+        ("Network policies", plan["policy_engine"]["name"]),
     ):
         cluster.add_row(label, value if isinstance(value, str) else ", ".join(value))
     columns = ("Host", "Node", "Groups", "Addresses", "Pods", "Gateways", "Routes")

@@ -93,7 +93,12 @@ class Pair:
         for group, names in UNITS.items():
             hosts = self.running(group)
             found += [Restart(unit, hosts) for unit in units if unit in names and hosts]
-        return tuple(found)
+        return tuple(one for one in found if one.unit != "kube-proxy" or self.has_kube_proxy)
+
+    @property
+    def has_kube_proxy(self) -> bool:
+        """Whether kube-proxy runs before and after."""
+        return "none" not in (self.before["kube_proxy_mode"], self.after["kube_proxy_mode"])
 
     def backend_restarts(self) -> tuple[Restart, ...]:
         """Return the restart of the backend's daemons on every node."""

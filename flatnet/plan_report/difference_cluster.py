@@ -7,6 +7,7 @@ What restarts follows from the roles: a unit restarts when its own text changes,
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from flatnet.contract.schema import titled
 from flatnet.plan_report.changes import Change, Pair
 from flatnet.plan_report.words import listed
 
@@ -104,7 +105,12 @@ def _node_prefixes(pair: Pair) -> list[Change]:
 
 
 def _kube_proxy(pair: Pair) -> list[Change]:
-    changed = _differing(pair.before["kube_proxy_configuration"], pair.after["kube_proxy_configuration"])
+    before, after = (side.get("kube_proxy_configuration") for side in (pair.before, pair.after))
+    if not before or not after:
+        words = _moves(pair, "kube_proxy_mode", "The mode of kube-proxy")
+        done = "installed and started on" if after else "taken off"
+        return [Change("kube_proxy_configuration", words, (f"kube-proxy is {done} every node.",))]
+    changed = _differing(before, after)
     # The pod networks are told by themselves.
     changed = [key for key in changed if key != "clusterCIDR"]
     if not changed:
@@ -236,12 +242,29 @@ def _mtu(pair: Pair) -> list[Change]:
 
 def _backend(pair: Pair) -> list[Change]:
     before, after = pair.before["backend"], pair.after["backend"]
-    if before["name"] == after["name"]:
+    if titled(before) == titled(after):
         changed = listed(_differing(before, after))
         effects = ("The routes and the CNI configuration follow; run --check --diff to see.",)
         return [Change("backend", f"What backend {after['name']} declares changes: {changed}.", effects)]
-    words = f"The backend: {before['name']} becomes {after['name']}."
-    return [Change("backend", words, (f"{after['name']} is installed and started on every node.",))]
+    words = f"The backend: {titled(before)} becomes {titled(after)}."
+    if before["name"] == after["name"]:
+        effects = (f"{titled(after)} is set up on every node.",)
+        return [Change("backend_mode", words, effects, pair.backend_restarts())]
+    return [Change("backend", words, (f"{titled(after)} is installed and started on every node.",))]
+
+
+def _policy_engine(pair: Pair) -> list[Change]:
+    before, after = pair.before["policy_engine"], pair.after["policy_engine"]
+    if titled(before) == titled(after):
+        changed = listed(_differing(before, after))
+        return [Change("policy_engine", f"What policy engine {after['name']} declares changes: {changed}.")]
+    words = f"Network policies: {titled(before)} becomes {titled(after)}."
+    effects = [
+        f"{titled(side)} is {done} every node."
+        for side, done in ((before, "taken off"), (after, "installed and started on"))
+        if "role" in side
+    ]
+    return [Change("policy_engine", words, tuple(effects))]
 
 
 _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
@@ -250,6 +273,7 @@ _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "service_cidrs": _service_cidrs,
     "dns_domain": _dns_domain,
     "backend": _backend,
+    "policy_engine": _policy_engine,
     "dns_addresses": _dns_addresses,
     "api_endpoint": _api_endpoint,
     "apiserver_sans": _sans,
@@ -267,6 +291,7 @@ _FOLLOWING = frozenset(
         "first_service_addresses",
         "kube_proxy_mode",
         "masquerade",
+        "needs",
         "nodes",
         "routes",
         "schema_version",

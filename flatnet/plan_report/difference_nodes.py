@@ -84,7 +84,8 @@ def _renames(pair: Pair) -> list[Change]:
     ]
     hosts = tuple(host.after_name for host in found if host.after and "kube_node" in host.after["groups"])
     effects = (f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued again.",)
-    restarts = (Restart("kubelet", hosts), Restart("kube-proxy", hosts)) if hosts else ()
+    daemons = ("kubelet", "kube-proxy") if pair.has_kube_proxy else ("kubelet",)
+    restarts = tuple(Restart(unit, hosts) for unit in daemons if hosts)
     units = tuple(Restart(unit, hosts) for unit in pair.backend_units if hosts)
     return [Change("node renamed", f"The Node name {listed(shown)}.", effects, (*restarts, *units))]
 

@@ -42,12 +42,11 @@ def kubeadm_configuration(document: Document) -> str:
         "kind": "KubeletConfiguration",
         **document["kubelet_configuration"],
     }
-    proxy = {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        **document["kube_proxy_configuration"],
-    }
-    return _comments(kubeadm_notes(document)) + _yaml(cluster, kubelet, proxy)
+    documents = [cluster, kubelet]
+    if "kube_proxy_configuration" in document:
+        head = {"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration"}
+        documents.append(head | document["kube_proxy_configuration"])
+    return _comments(kubeadm_notes(document)) + _yaml(*documents)
 
 
 def kubeadm_notes(document: Document) -> list[str]:
@@ -58,6 +57,8 @@ def kubeadm_notes(document: Document) -> list[str]:
             "No controller gives nodes their pod networks: apply the Node objects of "
             "`python -m flatnet.plan_report nodes` as nodes join."
         )
+    if "kube_proxy_configuration" not in document:
+        notes.append("There is no kube-proxy: run kubeadm init with --skip-phases=addon/kube-proxy.")
     tenth = [parse_network(text).nth_address(DNS_INDEX) for text in document["service_cidrs"]]
     if document["dns_addresses"] != tenth:
         notes.append(
@@ -87,7 +88,8 @@ def plain_flags(document: Document, host: str = "") -> str:
             flags["kube-apiserver"]["advertise-address"] = node["addresses"][0]
         if "kube_node" in node["groups"]:
             flags["kubelet"] |= {"hostname-override": node["name"], "node-ip": ",".join(node["addresses"])}
-            flags["kube-proxy"]["hostname-override"] = node["name"]
+            if "kube-proxy" in flags:
+                flags["kube-proxy"]["hostname-override"] = node["name"]
     parts = [[f"# {daemon}", *daemon_flags(found)] for daemon, found in sorted(flags.items())]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from flatnet.contract.schema import titled
 from flatnet.plan_report.document import Document
+from flatnet.plan_report.words import port_words
 from flatnet.settings import setting_of
 
 
@@ -77,6 +79,8 @@ def flag_origins(document: Document) -> dict[str, list[Origin]]:
             for name, value in sorted(flags.items())
         ]
     for key, kind in _FILES.items():
+        if key not in document:
+            continue
         daemon = "kubelet" if key.startswith("kubelet") else "kube-proxy"
         found[daemon] += [
             _origin(daemon, f"{kind}.{name}", value, _CONFIGURATION.get((key, name), _UNKNOWN))
@@ -193,14 +197,17 @@ def value_origins(document: Document) -> list[Origin]:
             "MTU of pods",
             str(document["mtu"]),
             _variable("network_backend"),
-            f"{document['underlay_mtu']} less {overhead} bytes that {backend['name']} adds to a packet",
+            f"{document['underlay_mtu']} less {overhead} bytes that {titled(backend)} adds to a packet",
         ),
     ]
-    ports = [f"{port['protocol']} {port['port']} ({port['purpose']})" for port in backend["ports"]]
-    rule = f"what {backend['name']} declares" if ports else f"{backend['name']} listens on none"
+    ports = [f"{port_words(port)} ({port['purpose']})" for port in backend["ports"]]
+    rule = f"what {titled(backend)} declares" if ports else f"{titled(backend)} listens on none"
     found.append(
         Origin("", "Ports between nodes", ", ".join(ports) or "none", _variable("network_backend"), rule)
     )
+    engine = document["policy_engine"]["name"]
+    rule = "enforces NetworkPolicy objects" if engine != "none" else "nobody enforces NetworkPolicy objects"
+    found.append(Origin("", "Network policies", engine, _variable("network_policy_engine"), rule))
     return [*found, *_san_origins(document)]
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, Template
 
+from flatnet.contract.schema import titled
 from flatnet.plan.addresses import WIDTH, parse_address, parse_network
 from flatnet.plan_report.address_map import FamilyMap, family_maps
 from flatnet.plan_report.changes import Restart
@@ -100,7 +101,7 @@ def page_html(
     page = Page(
         title=f"Network plan of {document['cluster_name']}",
         cluster=document["cluster_name"],
-        lead=f"{document['backend']['name']}: {document['backend']['description']}.",
+        lead=f"{titled(document['backend'])}: {document['backend']['description']}.",
         tiles=_tiles(document),
         parts=_parts(document, difference, warned),
         warnings=warned,

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from flatnet.contract.schema import titled
 from flatnet.plan_report.document import Document, routes_of
 from flatnet.plan_report.svg import element, picture, shortened, text, title
+from flatnet.plan_report.words import port_words
 
 MOST_CARDS = 8
 
@@ -41,9 +43,9 @@ def _tunnel(document: Document) -> str:
     backend = document["backend"]
     if backend["routes"] == "plan" or document["underlay_mtu"] <= document["mtu"]:
         return ""
-    ports = [f"{port['protocol'].upper()} port {port['port']}" for port in backend["ports"]]
+    ports = [port_words(port).upper().replace(" ", " port ") for port in backend["ports"]]
     over = f": {', '.join(ports)}" if ports else ""
-    return f"Tunnel of {backend['name']}{over}; MTU of pods {document['mtu']}"
+    return f"Tunnel of {titled(backend)}{over}; MTU of pods {document['mtu']}"
 
 
 def _draw_buses(document: Document, y: float, tunnel: str) -> tuple[list[str], list[str]]:

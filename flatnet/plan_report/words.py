@@ -1,6 +1,7 @@
 """Numbers and lists as words for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -36,3 +37,8 @@ def amount(count: int) -> str:
 def verb(items: Sequence[object], one: str, many: str) -> str:
     """Return the form of a verb for that many subjects."""
     return one if len(items) == 1 else many
+
+
+def port_words(port: Mapping[str, Any]) -> str:
+    """Return `udp 8472`, or the protocol alone where it has no ports."""
+    return f"{port['protocol']} {port['port']}" if "port" in port else str(port["protocol"])

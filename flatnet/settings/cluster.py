@@ -7,6 +7,7 @@ the playbooks take types, ranges and defaults from here. A new setting is a fiel
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flatnet.contract.schema import KUBE_PROXY_MODES
 from flatnet.settings.definition import Setting, plain, setting, settings_of
 
 IDENTITY = "The cluster"
@@ -31,8 +32,6 @@ SECTIONS: Mapping[str, str] = {
     CHECK: "docs/verify.md.",
 }
 """Section -> what is to be said of all its settings, in the order of the documentation."""
-
-KUBE_PROXY_MODES = ("iptables", "ipvs", "nftables")
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,14 @@ class Settings:
     network_backend: str = setting(
         "kubenet", CARRIAGE, "The backend that carries the pods, which is the role cni_<backend>."
     )
+    network_backend_mode: str = setting(
+        "", CARRIAGE, "The mode of the backend, where it has several.", empty="its first"
+    )
     kube_proxy_mode: str = setting(
-        "iptables", CARRIAGE, "How kube-proxy carries services.", choices=KUBE_PROXY_MODES
+        "iptables",
+        CARRIAGE,
+        "How kube-proxy carries services; none where the backend does it.",
+        choices=(*KUBE_PROXY_MODES, "none"),
     )
     # From RFC 791 to what the length in an IP header can say.
     underlay_mtu: int | None = setting(
@@ -118,10 +123,11 @@ class Settings:
         most=65535,
         empty="the smallest that the hosts have, 1500 while none is known",
     )
-    network_policy_enabled: bool = setting(
-        False,
+    network_policy_engine: str = setting(
+        "none",
         CARRIAGE,
-        "Whether the cluster counts on NetworkPolicy objects; a backend that enforces none is then refused.",
+        "Who enforces NetworkPolicy objects: none, backend, or an engine, which is the role policy_<engine>. "
+        "What nobody would enforce is refused.",
     )
     api_port: int = setting(
         6443,
@@ -215,6 +221,7 @@ class Settings:
             "node_pod_cidrs",
             "node_names",
             "backend",
+            "backend_mode",
             "control_plane",
             "etcd_members",
         ),

@@ -1,6 +1,6 @@
 """What keeps flatnet from using a host, out of what the host tells about itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flatnet.remote.failures import not_root
@@ -8,23 +8,6 @@ from flatnet.remote.failures import not_root
 # As `uname -m` says it; those that programs are built and published for.
 ARCHITECTURES = ("x86_64", "aarch64")
 
-# Where a command comes from: (Debian and Ubuntu, Red Hat and its kin).
-PACKAGES: Mapping[str, tuple[str, str]] = {
-    "conntrack": ("conntrack", "conntrack-tools"),
-    "ethtool": ("ethtool", "ethtool"),
-    "ip": ("iproute2", "iproute"),
-    "ipset": ("ipset", "ipset"),
-    "iptables": ("iptables", "iptables-nft"),
-    "ipvsadm": ("ipvsadm", "ipvsadm"),
-    "modprobe": ("kmod", "kmod"),
-    "mount": ("mount", "util-linux"),
-    "nft": ("nftables", "nftables"),
-    "runc": ("runc", "runc"),
-    "socat": ("socat", "socat"),
-    "sysctl": ("procps", "procps-ng"),
-    "tc": ("iproute2", "iproute-tc"),
-    "unshare": ("util-linux", "util-linux"),
-}
 _RED_HAT = frozenset({"almalinux", "centos", "fedora", "ol", "rhel", "rocky"})
 
 
@@ -42,10 +25,15 @@ class Node(NamedTuple):
 
 
 def problems(
-    host: str, user: str, facts: Mapping[str, Any], commands: Sequence[str], node: Node | None = None
+    host: str,
+    user: str,
+    facts: Mapping[str, Any],
+    commands: Mapping[str, Mapping[str, Any]],
+    node: Node | None = None,
 ) -> list[str]:
     """Return one sentence for each thing that keeps flatnet from using a host, with its fix.
 
+    commands: what is needed of the distribution, name -> {debian, redhat, needed_by} as in the plan's needs.
     node: left out where the host does not become a node.
     """
     found = []
@@ -58,7 +46,7 @@ def problems(
         )
     missing = [command for command in commands if not facts["commands"].get(command)]
     if missing:
-        found.append(f"{host} lacks {', '.join(missing)}; {_installation(facts, missing)}")
+        found.append(f"{host} lacks {_missing(facts, {name: commands[name] for name in missing})}")
     if facts["architecture"] not in ARCHITECTURES:
         found.append(
             f"{host} has the architecture {facts['architecture']}; flatnet has programs for "
@@ -101,7 +89,13 @@ def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]
     return found
 
 
-def _installation(facts: Mapping[str, Any], commands: Sequence[str]) -> str:
+def _missing(facts: Mapping[str, Any], commands: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the missing commands with who needs them, and how to install them on this distribution."""
     red_hat = facts["operating_system"]["id"] in _RED_HAT
-    packages = sorted({PACKAGES.get(command, (command, command))[red_hat] for command in commands})
-    return f"{'dnf install' if red_hat else 'apt-get install'} {' '.join(packages)}"
+    family = "redhat" if red_hat else "debian"
+    named = [
+        f"{name} (package {entry[family]}, needed by {' and '.join(entry['needed_by'])})"
+        for name, entry in sorted(commands.items())
+    ]
+    packages = sorted({entry[family] for entry in commands.values()})
+    return f"{', '.join(named)}; {'dnf install' if red_hat else 'apt-get install'} {' '.join(packages)}"

@@ -27,28 +27,13 @@ from plan_steps import steps_table
 from rich.console import Console
 from rich.table import Table
 
+from flatnet.contract import find_contracts
 from flatnet.plan import node_routes, open_ledger, parse_ledger, plan_from_data
 from flatnet.plan.ledger_text import ledger_text
 
 SERVICES, PREFIX = "10.32.0.0/16", 24
 SERVICES_IPV6, PREFIX_IPV6 = "fd20::/112", 64
-# The real contract of kubenet, as far as it matters here.
-CONTRACT: dict[str, Any] = {
-    "name": "kubenet",
-    "description": "A Linux bridge on every node and static routes between the nodes",
-    "ipam": "plan",
-    "families": ["ipv4", "ipv6"],
-    "overhead": {"ipv4": 0, "ipv6": 0},
-    "ports": [],
-    "kernel_features": ["bridge"],
-    "policy_engine": "none",
-    "masquerade": "flatnet",
-    "routes": "plan",
-    "programs": [],
-    "units": [],
-    "identities": [],
-    "check": {},
-}
+CONTRACTS = find_contracts([Path(__file__).parents[2] / "roles"])
 SIZES = (1_000, 10_000, 100_000)
 # What enumerates is only asked for so many nodes.
 PART = 1_000
@@ -106,7 +91,7 @@ def seconds(function: Callable[[], object], rounds: int = 3) -> float:
 
 
 def with_flatnet(count: int) -> Answer:
-    nodes = plan_from_data(settings_for(count), inventory(count), CONTRACT).plan["nodes"]
+    nodes = plan_from_data(settings_for(count), inventory(count), CONTRACTS).plan["nodes"]
     return [(node["pod_cidrs"][0], node["pod_gateways"][0]) for node in nodes.values()]
 
 
@@ -172,11 +157,11 @@ def measure(count: int, is_dual: bool) -> dict[str, float]:
     # Room for one more.
     settings, hosts = settings_for(count + 1, is_dual), inventory(count, is_dual)
     start, start_on_the_wall = time.process_time(), time.perf_counter()
-    planned = plan_from_data(settings, hosts, CONTRACT)
+    planned = plan_from_data(settings, hosts, CONTRACTS)
     took = {"first": time.process_time() - start, "on the wall": time.perf_counter() - start_on_the_wall}
     took["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ledger, text = planned.allocations, ledger_text(planned.allocations)
-    took["again"] = seconds(lambda: plan_from_data(settings, hosts, CONTRACT, ledger))
+    took["again"] = seconds(lambda: plan_from_data(settings, hosts, CONTRACTS, ledger))
     took["read the file"] = seconds(lambda: parse_ledger(text))
     took["write its text"] = seconds(lambda: ledger_text(ledger))
     took["one line more"], took["run with one more"] = file_changes(settings, hosts, text, is_dual)
@@ -193,14 +178,14 @@ def file_changes(
         path = Path(directory) / "network_allocations.yml"
         path.write_text(text, encoding="utf-8")
         with open_ledger(path) as ledger:
-            more = plan_from_data(settings, [*hosts, last], CONTRACT, ledger.allocations).allocations
+            more = plan_from_data(settings, [*hosts, last], CONTRACTS, ledger.allocations).allocations
             line = seconds(lambda: ledger.text_after(more))
         # One more and one fewer in turns, so that each run has something to write.
         turns = itertools.cycle([[*hosts, last], hosts])
 
         def run() -> None:
             with open_ledger(path) as ledger:
-                planned = plan_from_data(settings, next(turns), CONTRACT, ledger.allocations)
+                planned = plan_from_data(settings, next(turns), CONTRACTS, ledger.allocations)
                 ledger.write(ledger.text_after(planned.allocations))
 
         return line, seconds(run, 4)

@@ -1,12 +1,14 @@
 """One browser for all tests of this folder, and the pages that they look at."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from webdriver import Browser, browser
 
-from flatnet.plan import Host, Settings, load_contract, plan_network
+from flatnet.contract import find_contracts
+from flatnet.plan import Host, Settings, plan_network
 from flatnet.plan_report import Surroundings, page_html, plan_difference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,9 +36,10 @@ def hosts(count: int) -> list[Host]:
 
 
 def page(settings: Settings, count: int, backend: str = "kubenet", before: Settings | None = None) -> str:
-    contract = load_contract(backend, [ROOT / "roles"])
-    wanted = plan_network(settings, hosts(count), contract)
-    deployed = plan_network(before or settings, hosts(max(3, count - 1)), contract)
+    settings, before = (replace(one, network_backend=backend) for one in (settings, before or settings))
+    contracts = find_contracts([ROOT / "roles"])
+    wanted = plan_network(settings, hosts(count), contracts)
+    deployed = plan_network(before, hosts(max(3, count - 1)), contracts)
     around = Surroundings(
         excluded=("172.16.0.0/12",), hosts=("198.18.0.0/21",), removed={"gone": ["10.200.7.0/24"]}
     )

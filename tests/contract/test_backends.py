@@ -1,63 +1,23 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from flatnet.contract import Contract, find_contracts
 from tests.docs.backends import BEGIN, END, TARGET, main, page, scenarios, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))
-ADDRESSES = {"pod_gateway", "node_address", "tunnel_address"}
-SHAPE = {
-    "name": str,
-    "description": str,
-    "ipam": str,
-    "families": list,
-    "several_pod_cidrs": bool,
-    "overhead": dict,
-    "ports": list,
-    "kernel_features": list,
-    "kube_proxy_modes": list,
-    "policy_engine": str,
-    "masquerade": str,
-    "routes": str,
-    "programs": list,
-    "units": list,
-    "identities": list,
-    "check": dict,
-}
-# What its programs make on hosts outside of any record; a backend without such a thing leaves the key out.
-MADE = {"interfaces", "data_paths", "chain_prefixes"}
-
 by_backend = pytest.mark.parametrize("role", BACKENDS, ids=[role.name for role in BACKENDS])
 
 
-def contract(role: Path) -> dict[str, Any]:
-    content: dict[str, dict[str, Any]] = yaml.safe_load((role / "vars/contract.yml").read_text())
-    assert list(content) == [f"{role.name}_contract"]
-    return content[f"{role.name}_contract"]
+def contract(role: Path) -> Contract:
+    return find_contracts([ROOT / "roles"])[role.name]
 
 
 @by_backend
-def test_a_backend_declares_everything_and_nothing_else(role: Path) -> None:
-    found = contract(role)
-    assert {key: type(value) for key, value in found.items() if key not in MADE} == SHAPE
-    assert all(isinstance(found.get(key, []), list) for key in MADE)
-    assert f"cni_{found['name']}" == role.name
-
-
-@by_backend
-def test_a_backend_uses_only_words_that_the_planner_knows(role: Path) -> None:
-    found = contract(role)
-    assert found["ipam"] in {"plan", "backend"}
-    assert found["masquerade"] in {"flatnet", "backend"}
-    assert found["routes"] in {"plan", "backend", "none"}
-    assert set(found["families"]) <= {"ipv4", "ipv6"}
-    assert set(found["kube_proxy_modes"]) <= {"iptables", "ipvs", "nftables"}
-    assert set(found["overhead"]) == {"ipv4", "ipv6"}
-    assert set(found["check"]) == {"node_to_local_pod", "node_to_remote_pod", "hairpin"}
-    assert set(found["check"].values()) <= ADDRESSES
+def test_a_backend_has_a_contract(role: Path) -> None:
+    assert contract(role).kind == "backend"
 
 
 @by_backend
@@ -66,7 +26,7 @@ def test_a_backend_runs_the_units_that_it_declares(role: Path) -> None:
     states = [task["node_state"] for task in tasks if "node_state" in task]
     units = [unit["name"].removesuffix(".service") for state in states for unit in state.get("units", [])]
     assert states
-    assert units == contract(role)["units"]
+    assert units == list(contract(role).in_mode().units)
 
 
 def test_a_backend_is_asked_what_it_refuses_before_anything_is_changed() -> None:
@@ -84,7 +44,7 @@ def test_a_backend_is_asked_what_it_refuses_before_anything_is_changed() -> None
 
 @by_backend
 def test_a_backend_has_a_scenario(role: Path) -> None:
-    assert contract(role)["name"] in {scenario.backend for scenario in scenarios()}
+    assert contract(role).name in {scenario.backend for scenario in scenarios()}
 
 
 def test_the_tables_about_backends_are_up_to_date() -> None:
@@ -100,15 +60,20 @@ def test_a_backend_is_told_with_where_it_was_verified(tmp_path: Path) -> None:
     inventory = {"k8s_cluster": {"vars": settings, "hosts": {"node-1": None}}}
     (tmp_path / "molecule/odd/inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
     lines = tables(tmp_path).splitlines()
-    assert lines[2].startswith("| [other](../roles/cni_other/README.md) | A VXLAN tunnel")
+    assert lines[2].startswith("| [other in mode vxlan](../roles/cni_other/README.md) | A VXLAN tunnel")
     assert lines[2].endswith(
-        "| 1450 | IPv4 | none | container hosts, scenario `odd`: IPv4, kube-proxy nftables |"
+        "| 1450 | IPv4 | iptables, nftables, ipvs | none "
+        "| container hosts, scenario `odd`: IPv4, kube-proxy nftables |"
     )
 
 
 def test_a_backend_without_a_scenario_is_told_as_verified_nowhere(tmp_path: Path) -> None:
     copy_backend(tmp_path, "kubenet", "other")
-    assert tables(tmp_path).splitlines()[2].endswith("| 1500 | IPv4, IPv6, both | none | nowhere yet |")
+    assert (
+        tables(tmp_path)
+        .splitlines()[2]
+        .endswith("| 1500 | IPv4, IPv6, both | iptables, nftables, ipvs | none | nowhere yet |")
+    )
 
 
 def test_a_page_that_is_behind_is_told_and_written(
@@ -152,8 +117,6 @@ def test_what_the_tables_cannot_be_made_from_is_named(
 
 def copy_backend(root: Path, name: str, new: str) -> None:
     """Write a role below the root that declares what the backend does, under another name."""
-    declared = contract(ROOT / f"roles/cni_{name}") | {"name": new}
-    (root / f"roles/cni_{new}/vars").mkdir(parents=True)
-    (root / f"roles/cni_{new}/vars/contract.yml").write_text(
-        yaml.safe_dump({f"cni_{new}_contract": declared})
-    )
+    declared = yaml.safe_load((ROOT / f"roles/cni_{name}/meta/contract.yml").read_text()) | {"name": new}
+    (root / f"roles/cni_{new}/meta").mkdir(parents=True)
+    (root / f"roles/cni_{new}/meta/contract.yml").write_text(yaml.safe_dump(declared, sort_keys=False))

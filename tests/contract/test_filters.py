@@ -31,8 +31,9 @@ VARIABLES: dict[str, Any] = {
         },
         {"inventory_name": "node-b", "addresses": ["192.0.2.12"], "groups": ["kube_node"]},
     ],
-    "example_contract": yaml.safe_load((ROOT / "roles/cni_kubenet/vars/contract.yml").read_text())[
-        "cni_kubenet_contract"
+    "example_contracts": [
+        yaml.safe_load((ROOT / f"roles/{role}/meta/contract.yml").read_text())
+        for role in ("cni_kubenet", "kube_proxy")
     ],
 }
 

@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from plan_cases import KUBENET, host, prepare
-from plan_examples import SEVERAL, node_b, settings
+from plan_cases import KUBENET, OWN_IPAM, host, prepare
+from plan_examples import ENGINE, SEVERAL, node_b, settings
 from plan_examples_hosts import REFUSED_HOSTS, WARNED
 from plan_examples_settings import REFUSED, TWO
 from plan_report_cases import PLANS
 
+from flatnet.contract import find_contracts
 from flatnet.errors import FlatnetError
-from flatnet.plan import Host, Settings, load_contract, plan_network
-from flatnet.plan.contract import _OPTIONAL, _REQUIRED, UNREPEATED_KEYS
+from flatnet.plan import Host, Settings, plan_network
 from flatnet.plan_report import SCHEMA_PATH, SCHEMA_VERSION, document_text, parse_document, plan_document
 from flatnet.settings import SETTINGS
 from flatnet.settings.cluster import CHECK, PROGRAMS
+from tests.docs import plan_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_PATH.read_text())
@@ -42,12 +43,13 @@ def document(backend: str, *families: str) -> dict[str, Any]:
         for index, name in enumerate(("control-plane-1", "node-1", "node-2"))
     ]
     settings = Settings(
+        network_backend=backend,
         pod_cidrs=tuple(networks[family][0] for family in families),
         service_cidrs=tuple(networks[family][1] for family in families),
         extra_apiserver_sans=("api.example.com", "*.example.com", "192.0.2.5"),
     )
-    contract = load_contract(backend, [ROOT / "roles"])
-    written = document_text(plan_document(plan_network(settings, hosts, contract)))
+    contracts = find_contracts([ROOT / "roles"])
+    written = document_text(plan_document(plan_network(settings, hosts, contracts)))
     read: dict[str, Any] = json.loads(written)
     return read
 
@@ -83,15 +85,39 @@ def example_inputs() -> Iterator[dict[str, Any]]:
     """Yield the arguments of every example of the planner that is planned, and of what no example has."""
     yield from (case.kept for case in (*REFUSED, *REFUSED_HOSTS, *WARNED))
     yield from (case.broken for case in WARNED)
-    interfaces = KUBENET | {"interfaces": ["tunnel0"], "identities": IDENTITIES}
-    yield {"contract": interfaces}
-    yield {"contract": KUBENET | {"ipam": "backend"}}
+    yield {"contract": KUBENET | EVERYTHING | {"modes": {"direct": {}}}}
+    yield {"contract": OWN_IPAM}
+    yield settings(network_policy_engine="example") | {"others": [ENGINE | EVERYTHING]}
+    yield settings(kube_proxy_mode="none") | {"contract": KUBENET | {"kube_proxy_modes": ["none"]}}
     yield settings(replace(Settings(), pod_cidrs=TWO)) | {"contract": SEVERAL}
     yield settings(allowed_changes=("dns-domain",), dns_domain="k8s.example.com")
     yield node_b(max_pods=60)
 
 
-IDENTITIES = [{"name": "daemon", "common_name": "system:daemon", "organizations": ["daemons"]}]
+# What no contract of an example has.
+EVERYTHING: dict[str, Any] = {
+    "ports": [
+        {"protocol": "tcp", "port": 179, "purpose": "BGP"},
+        {"protocol": "ipip", "purpose": "tunnel between the nodes"},
+    ],
+    "identities": [{"name": "daemon", "common_name": "system:daemon", "organizations": ["daemons"]}],
+    "needs": {"commands": {"ipset": {"debian": "ipset", "redhat": "ipset"}}},
+    "makes": {
+        "interfaces": {"pods": {"name": "pods*", "carries": "own_pods"}},
+        "addresses": ["169.254.1.1/32"],
+        "routes": [{"protocol": "bird", "device": "pods*", "type": "unicast", "table": 100}],
+        "rules": [{"priority": 100, "table": 100}],
+        "chains": ["EXAMPLE-*"],
+        "tables": [{"family": "ip", "name": "example"}],
+        "ipsets": ["example*"],
+        "bpf": {"interfaces": ["pods*"], "pins": ["/sys/fs/bpf/example"]},
+        "mounts": ["/run/example/mount"],
+        "directories": ["/run/example"],
+        "api_objects": [{"api_version": "example.com/v1", "kind": "Example"}],
+        "node_annotations": ["example.com/*"],
+        "node_labels": ["example.com/label"],
+    },
+}
 INPUTS = list(example_inputs())
 
 
@@ -127,7 +153,15 @@ def written(value: object, path: str = "$") -> Iterator[str]:
 
 
 # Objects whose keys are names.
-NAMED = {"$.nodes", "$.flags", "$.flags.*", "$.backend.check"}
+NAMED = {
+    "$.nodes",
+    "$.flags",
+    "$.flags.*",
+    "$.needs.commands",
+    "$.needs.kernel_features",
+    "$.backend.needs.commands",
+    "$.backend.makes.interfaces",
+}
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -176,17 +210,18 @@ def test_every_input_of_the_planner_is_set_in_some_example(kind: type) -> None:
     names = {field.name for field in fields(plain)} - NOT_PLANNED
     assert {
         name for name in names if any(getattr(one, name) != getattr(plain, name) for one in some)
-    } == names
+    } == names - {"network_backend"}  # The examples choose by their contract.
 
 
-def test_every_key_of_a_contract_is_described_or_the_planners_own() -> None:
-    keys = {*_REQUIRED, *_OPTIONAL} - UNREPEATED_KEYS
-    assert set(SCHEMA["$defs"]["backend"]["properties"]) == keys
+def test_contracts_are_described_as_they_are_defined() -> None:
+    text = SCHEMA_PATH.read_text()
+    assert text == plan_schema.schema(text, ROOT), "run: make docs"
 
 
 @by_name
 def test_every_required_key_is_required(name: str) -> None:
-    assert sorted(SCHEMA["required"]) == sorted(DOCUMENTS[name])
+    # Where there is a kube-proxy, which is nearly everywhere.
+    assert sorted([*SCHEMA["required"], "kube_proxy_configuration"]) == sorted(DOCUMENTS[name])
     assert all(set(SCHEMA["required"]) <= set(one) for one in examples())
     for key in SCHEMA["required"]:
         without = {k: v for k, v in DOCUMENTS[name].items() if k != key}

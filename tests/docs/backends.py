@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from flatnet.contract import Resolved, find_contracts
+from flatnet.contract.schema import DEVICE, SOURCES, titled
 from flatnet.errors import FlatnetError
-from flatnet.plan import Contract, find_contracts, load_contract, pod_mtu
+from flatnet.plan import pod_mtu
 from flatnet.plan.addresses import parse_network
 from flatnet.settings import Settings
 from tests.docs.generated_page import ROOT, run
@@ -22,11 +24,6 @@ END = "<!-- Until here. -->\n"
 
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _UNDERLAY_MTU = 1500
-_SOURCES = {
-    "pod_gateway": "the gateway of its pods, first address of the node's pod network",
-    "node_address": "the node's address",
-    "tunnel_address": "the tunnel's address, network address of the node's pod network",
-}
 _CONNECTIONS = {
     "node_to_local_pod": "node to its own pod",
     "node_to_remote_pod": "node to a pod of another node",
@@ -39,6 +36,8 @@ class Scenario(NamedTuple):
 
     name: str
     backend: str
+    mode: str
+    """Empty for the first."""
     families: tuple[str, ...]
     kube_proxy_mode: str
 
@@ -62,6 +61,7 @@ def _scenario(directory: Path) -> Scenario:
     return Scenario(
         directory.name,
         str(values["cluster_network_backend"]),
+        str(values["cluster_network_backend_mode"]),
         tuple(families),
         str(values["cluster_kube_proxy_mode"]),
     )
@@ -69,43 +69,57 @@ def _scenario(directory: Path) -> Scenario:
 
 def tables(root: Path = ROOT) -> str:
     """Return the tables as Markdown. Raises FlatnetError for an unusable contract or scenario."""
-    roles = root / "roles"
-    contracts = [load_contract(name, [roles]) for name in find_contracts([roles])]
-    proofs = scenarios(root)
+    found = find_contracts([root / "roles"]).backends.values()
+    every = [contract.in_mode(mode) for contract in found for mode in contract.modes]
+    firsts = {(contract.name, contract.modes[0]) for contract in found}
+    proofs = [(proof, one) for proof in scenarios(root) for one in every if _is_of(proof, one, firsts)]
     lines = [
-        "| backend | how pods reach each other | pod MTU on a 1500-byte link | families | policy "
-        "| verified where |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(_row(contract, proofs) for contract in contracts),
+        "| backend | how pods reach each other | pod MTU on a 1500-byte link | families | kube-proxy "
+        "| policy | verified where |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(_row(one, [proof for proof, proven in proofs if proven is one]) for one in every),
         "",
         "Everybody sees a pod with the pod's own address, on every node. These connections arrive from:",
         "",
-        f"| from, to | {' | '.join(contract.name for contract in contracts)} |",
-        f"| --- |{' --- |' * len(contracts)}",
+        f"| from, to | {' | '.join(titled(one.data) for one in every)} |",
+        f"| --- |{' --- |' * len(every)}",
         *(
-            f"| {words} | {' | '.join(_SOURCES[contract.data['check'][key]] for contract in contracts)} |"
+            f"| {words} | {' | '.join(_sources(getattr(one.check, key)) for one in every)} |"
             for key, words in _CONNECTIONS.items()
         ),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(contract: Contract, proofs: Sequence[Scenario]) -> str:
-    mtus = {family: pod_mtu(_UNDERLAY_MTU, contract.overhead, [family]) for family in contract.families}
+def _is_of(proof: Scenario, one: Resolved, firsts: set[tuple[str, str]]) -> bool:
+    is_mode = proof.mode == one.mode if proof.mode else (one.name, one.mode) in firsts
+    return proof.backend == one.name and is_mode
+
+
+def _sources(names: Sequence[str]) -> str:
+    return " or ".join(
+        f"the address of {name.removeprefix(DEVICE)}" if name.startswith(DEVICE) else SOURCES[name].words
+        for name in names
+    )
+
+
+def _row(one: Resolved, proofs: Sequence[Scenario]) -> str:
+    overhead = one.data["overhead"]
+    mtus = {family: pod_mtu(_UNDERLAY_MTU, overhead, [family]) for family in one.families}
     same = len(set(mtus.values())) == 1
     mtu = str(next(iter(mtus.values()))) if same else ", ".join(f"{mtus[f]} ({_FAMILIES[f]})" for f in mtus)
     verified = [
         f"container hosts, scenario `{proof.name}`: {_families(proof.families)}, "
         f"kube-proxy {proof.kube_proxy_mode}"
         for proof in proofs
-        if proof.backend == contract.name
     ]
     cells = [
-        f"[{contract.name}](../roles/cni_{contract.name}/README.md)",
-        contract.data["description"],
+        f"[{titled(one.data)}](../roles/{one.role}/README.md)",
+        one.description,
         mtu,
-        _families(contract.families) + (", both" if len(contract.families) > 1 else ""),
-        contract.policy_engine,
+        _families(one.families) + (", both" if len(one.families) > 1 else ""),
+        ", ".join(one.kube_proxy_modes),
+        one.policy,
         "; ".join(verified) or "nowhere yet",
     ]
     return f"| {' | '.join(cells)} |"

@@ -2,38 +2,63 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flatnet.contract import Contract, Contracts, find_contracts
 from flatnet.errors import FlatnetError
-from flatnet.plan import Allocations, Contract, Host, Planned, Settings, prepare_plan
+from flatnet.plan import Allocations, Host, Planned, Settings, prepare_plan
 
 KUBENET: dict[str, Any] = {
+    "kind": "backend",
     "name": "kubenet",
     "description": "A bridge and static routes",
     "ipam": "plan",
     "families": ["ipv4", "ipv6"],
     "overhead": {"ipv4": 0, "ipv6": 0},
-    "ports": [],
-    "kernel_features": ["bridge", "veth"],
-    "policy_engine": "none",
     "masquerade": "flatnet",
     "routes": "plan",
-    "programs": ["bridge"],
-    "units": [],
-    "identities": [],
-    "check": {"node_to_local_pod": "pod_gateway"},
+    "check": {
+        "node_to_local_pod": "pod_gateway",
+        "node_to_remote_pod": "node_address",
+        "hairpin": "pod_gateway",
+    },
+    "needs": {"kernel_features": ["bridge", "veth"], "programs": {"kube_node": ["bridge"]}},
+    "makes": {
+        "interfaces": {"bridge": {"name": "cbr0", "carries": "own_pods"}},
+        "routes": [{"protocol": 157}],
+    },
 }
 FLANNEL: dict[str, Any] = KUBENET | {
     "name": "flannel",
     "families": ["ipv4"],
     "overhead": {"ipv4": 50, "ipv6": 70},
     "ports": [{"protocol": "udp", "port": 8472, "purpose": "VXLAN"}],
-    "kernel_features": ["bridge", "veth", "vxlan"],
     "routes": "backend",
     "units": ["flanneld"],
+    "identities": [{"name": "flannel", "common_name": "flannel"}],
+    "needs": {"kernel_features": ["bridge", "veth", "vxlan"], "programs": {"kube_node": ["bridge"]}},
+    "makes": {
+        "interfaces": {
+            "bridge": {"name": "cni0", "carries": "own_pods"},
+            "tunnel": {"name": "flannel.1", "carries": "all_pods"},
+        },
+    },
 }
+# A backend that hands out addresses itself, from pools.
+OWN_IPAM: dict[str, Any] = KUBENET | {
+    "ipam": "backend",
+    "routes": "backend",
+    "check": dict.fromkeys(("node_to_local_pod", "node_to_remote_pod", "hairpin"), "node_address"),
+    "makes": {
+        "interfaces": {"pods": {"name": "cali*", "carries": "own_pods"}},
+        "routes": [{"protocol": 12}],
+    },
+}
+ROLES = Path(__file__).parents[2] / "roles"
+COMPONENTS = tuple(find_contracts([ROLES]).components.values())
 ALL_GROUPS = frozenset({"etcd", "kube_control_plane", "kube_node"})
 WITH_ETCD = ALL_GROUPS - {"kube_control_plane"}
 DUAL = Settings(
@@ -80,6 +105,12 @@ def with_facts(one: Host, **facts: object) -> Host:
     return replace(one, facts=facts)
 
 
+def contracts_of(*given: dict[str, Any]) -> Contracts:
+    """Return these contracts beside those of the components as they are."""
+    read = [Contract.from_mapping(one, f"{one['name']}.yml") for one in given]
+    return Contracts.of([*COMPONENTS, *read])
+
+
 def prepare(
     settings: Settings | None = None,
     some: list[Host] | None = None,
@@ -87,11 +118,13 @@ def prepare(
     allocations: Mapping[str, object] | None = None,
     deployed: object = None,
     existing_nodes: object = None,
+    others: Iterable[dict[str, Any]] = (),
 ) -> Planned:
+    backend = contract or KUBENET
     return prepare_plan(
-        settings or Settings(),
+        replace(settings or Settings(), network_backend=backend["name"]),
         HOSTS if some is None else some,
-        Contract.from_mapping(contract or KUBENET),
+        contracts_of(backend, *others),
         Allocations.from_mapping(allocations),
         deployed,
         existing_nodes,
@@ -105,10 +138,11 @@ def findings(
     allocations: Mapping[str, object] | None = None,
     deployed: object = None,
     existing_nodes: object = None,
+    others: Iterable[dict[str, Any]] = (),
 ) -> list[str]:
     """Return the lines of findings that refuse the plan; fails when it is not refused."""
     with pytest.raises(FlatnetError) as caught:
-        prepare(settings, some, contract, allocations, deployed, existing_nodes)
+        prepare(settings, some, contract, allocations, deployed, existing_nodes, others)
     return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
 
 

@@ -8,7 +8,9 @@ from plan_cases import ALL_GROUPS, HOSTS, KUBENET, host, prepare, with_facts
 from flatnet.plan import Settings
 
 SEVERAL = KUBENET | {"several_pod_cidrs": True}
-POLICY = KUBENET | {"policy_engine": "example"}
+POLICY = KUBENET | {"policy": "backend"}
+ENGINE = {"kind": "policy_engine", "name": "example", "description": "Policies", "families": ["ipv4"]}
+MODES = KUBENET | {"modes": {"direct": {}, "tunnel": {"overhead": {"ipv4": 50}}}}
 FOUR = Settings()
 SIX = Settings(pod_cidrs=("2001:db8:200::/48",), service_cidrs=("2001:db8:32::/112",))
 DUAL = Settings(

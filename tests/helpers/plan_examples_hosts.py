@@ -2,13 +2,37 @@
 
 from dataclasses import replace
 
-from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, WITH_ETCD, host, members, with_facts
-from plan_examples import DEPLOYED, DUAL, INTERFACE, SIX, Case, facts, ledger, node_b, running, settings
+from plan_cases import (
+    ALL_GROUPS,
+    FLANNEL,
+    HOSTS,
+    KUBENET,
+    OWN_IPAM,
+    WITH_ETCD,
+    host,
+    members,
+    prepare,
+    with_facts,
+)
+from plan_examples import (
+    DEPLOYED,
+    DUAL,
+    INTERFACE,
+    MODES,
+    SIX,
+    Case,
+    facts,
+    ledger,
+    node_b,
+    running,
+    settings,
+)
 
 HERE = "node-port-in-use"
 ON_SIX = settings(SIX)
 MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
+DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
 
 REFUSED_HOSTS = [
     Case(
@@ -30,6 +54,13 @@ REFUSED_HOSTS = [
         "kernel-feature",
         facts(kernel_features={"vxlan": False}) | {"contract": FLANNEL},
         facts(kernel_features={"vxlan": False}),
+    ),
+    Case(
+        "backend-address",
+        facts(interfaces=[INTERFACE, {"name": "cali1", "addresses": ["10.99.0.1/32"]}])
+        | {"contract": OWN_IPAM},
+        facts(interfaces=[INTERFACE, {"name": "cali1", "addresses": ["10.200.9.1/32"]}])
+        | {"contract": OWN_IPAM},
     ),
     Case("host-missing", {"some": HOSTS[1:]}, {"some": HOSTS[:1]}),
     Case("control-plane-several", node_b(groups=MASTER), node_b(groups=WITH_ETCD)),
@@ -207,6 +238,11 @@ REFUSED_HOSTS = [
         node_b(node_name="node-b") | DEPLOYED_NOW,
     ),
     Case("immutable-backend", {"contract": FLANNEL} | DEPLOYED_NOW, {"contract": KUBENET} | DEPLOYED_NOW),
+    Case(
+        "immutable-backend-mode",
+        settings(network_backend_mode="tunnel") | {"contract": MODES} | DEPLOYED_IN_MODE,
+        settings(network_backend_mode="direct") | {"contract": MODES} | DEPLOYED_IN_MODE,
+    ),
     Case(
         "immutable-control-plane",
         {"some": [replace(HOSTS[0], groups=WITH_ETCD), replace(HOSTS[1], groups=MASTER), HOSTS[2]]}

@@ -1,7 +1,20 @@
 """Examples of rules about settings: what breaks a rule, and what is just beside that."""
 
 from plan_cases import FLANNEL, KUBENET
-from plan_examples import DUAL, INTERFACE, POLICY, SANS, SEVERAL, SIX, Case, facts, node_b, settings
+from plan_examples import (
+    DUAL,
+    ENGINE,
+    INTERFACE,
+    MODES,
+    POLICY,
+    SANS,
+    SEVERAL,
+    SIX,
+    Case,
+    facts,
+    node_b,
+    settings,
+)
 
 TWO = ("10.200.0.0/16", "10.201.0.0/16")
 FULL = "pod-network-full"
@@ -191,8 +204,36 @@ REFUSED = [
     ),
     Case(
         "policy-unsupported",
-        settings(network_policy_enabled=True),
-        settings(network_policy_enabled=True) | {"contract": POLICY},
+        settings(network_policy_engine="backend"),
+        settings(network_policy_engine="backend") | {"contract": POLICY},
+    ),
+    Case(
+        "policy-unsupported",
+        settings(network_policy_engine="exampel") | {"others": [ENGINE]},
+        settings(network_policy_engine="example") | {"others": [ENGINE]},
+    ),
+    Case(
+        "policy-unsupported",
+        settings(DUAL, network_policy_engine="example") | {"others": [ENGINE]},
+        settings(DUAL, network_policy_engine="example")
+        | {"others": [ENGINE | {"families": ["ipv4", "ipv6"]}]},
+    ),
+    Case("backend-mode", settings(network_backend_mode="direct"), settings(network_backend_mode="")),
+    Case(
+        "backend-mode",
+        settings(network_backend_mode="tunel") | {"contract": MODES},
+        settings(network_backend_mode="tunnel") | {"contract": MODES},
+    ),
+    Case(
+        "kube-proxy-mode",
+        settings(kube_proxy_mode="none"),
+        settings(kube_proxy_mode="none") | {"contract": KUBENET | {"kube_proxy_modes": ["iptables", "none"]}},
+    ),
+    Case(
+        "kube-proxy-mode",
+        settings(kube_proxy_mode="nftables", network_policy_engine="example")
+        | {"others": [ENGINE | {"kube_proxy_modes": ["iptables"]}]},
+        settings(network_policy_engine="example") | {"others": [ENGINE | {"kube_proxy_modes": ["iptables"]}]},
     ),
     Case(
         "underlay-mtu",

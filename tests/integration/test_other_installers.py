@@ -8,7 +8,8 @@ import pytest
 import yaml
 from foreign_cluster import program
 
-from flatnet.plan import Host, Settings, load_contract, plan_network
+from flatnet.contract import find_contracts
+from flatnet.plan import Host, Settings, plan_network
 from flatnet.plan_report import plan_document
 from flatnet.plan_report.document import Document
 from flatnet.plan_report.installers import kubeadm_configuration, plain_flags
@@ -32,7 +33,7 @@ def make_document(request: pytest.FixtureRequest) -> Document:
     groups = frozenset({"etcd", "kube_control_plane", "kube_node"})
     hosts = [Host("node-1", "node-1", ("192.0.2.11", "2001:db8::11"), groups)]
     settings = FAMILIES[request.param]
-    return plan_document(plan_network(settings, hosts, load_contract("kubenet", [ROOT / "roles"])))
+    return plan_document(plan_network(settings, hosts, find_contracts([ROOT / "roles"])))
 
 
 def run(program: Path, *arguments: str) -> str:

@@ -31,7 +31,7 @@ class ActionModule(HostAction):
         arguments = self.arguments(
             {
                 "kernel_features": {"type": "list", "elements": "str", "default": []},
-                "commands": {"type": "list", "elements": "str", "default": []},
+                "commands": {"type": "dict", "default": {}},
                 "node": {"type": "bool", "default": False},
                 "look": {"type": "bool", "default": False},
                 "kubelet_configuration": {"type": "dict", "default": {}},
@@ -56,6 +56,8 @@ class ActionModule(HostAction):
         place = Place(is_node=arguments["node"], **{name: arguments.pop(name) for name in _PLACE})
         node = Node(*demands) if arguments.pop("node") else None
         look = arguments.pop("look")
+        commands = arguments["commands"]
+        arguments["commands"] = sorted(commands)
         arguments["files"] = [entry.path for entry in trusted]
         try:
             facts = self._look(arguments, variables) if look else self.ask(arguments, variables)
@@ -63,7 +65,7 @@ class ActionModule(HostAction):
             # A failure like any other of a host, which a play can wait to see from all of them.
             raise FlatnetError(str(error)) from None
         target = self.target(variables)
-        found = problems(target.title, target.user, facts, arguments["commands"], node)
+        found = problems(target.title, target.user, facts, commands, node)
         found += surroundings_problems(target.title, facts, place)
         found += foreign_trust(target.title, facts.pop("files", {}), trusted)
         if found:

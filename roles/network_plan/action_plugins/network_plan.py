@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.constants import config
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 try:
+    from flatnet.contract import find_contracts
     from flatnet.errors import FlatnetError
     from flatnet.plan.allocations import Allocations
-    from flatnet.plan.contract import load_contract
     from flatnet.plan.ledger import Ledger, open_ledger
     from flatnet.plan.node_objects import read_existing_nodes
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
     from flatnet.plan_report import read_document
+    from flatnet.remote.roles import roles_paths
     from flatnet.settings import read_settings
 except ImportError as error:
     raise AnsibleActionFail(
@@ -65,16 +65,16 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from None
 
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        contracts = find_contracts(roles_paths(self._loader))
         # What is wrong with them is told with everything else, by plan_from_data.
         settings = read_settings(arguments["settings"])[0]
-        contract = load_contract(settings.network_backend, self._roles_paths())
         hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
         deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(
                 arguments["settings"],
                 hosts,
-                contract.data,
+                contracts,
                 ledger.allocations,
                 deployed,
                 read_existing_nodes(settings.existing_nodes),
@@ -92,12 +92,6 @@ class ActionModule(ActionBase):
         if diff:
             result["diff"] = [diff]
         return result
-
-    def _roles_paths(self) -> list[Path]:
-        """Return the directories where the play finds roles, in its order."""
-        configured = config.get_config_value("DEFAULT_ROLES_PATH")
-        paths = [Path(self._loader.get_basedir()) / "roles", *map(Path, configured)]
-        return [*paths, Path(__file__).resolve().parents[2]]
 
 
 def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[str, str]:

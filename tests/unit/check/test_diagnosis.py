@@ -270,8 +270,15 @@ def _cut_off(node: str) -> Symptom:
     )
 
 
+MADE = {
+    "bridge": {"name": "br-pods", "carries": "all_pods"},
+    "pods": {"name": "veth*", "carries": "own_pods"},
+    "other": {"name": "ex0", "carries": "nothing"},
+}
+
+
 def test_a_node_whose_pods_are_cut_off_is_named_with_what_its_backend_runs_there() -> None:
-    failures = run(_cut_off("node-1"), facts=_with_backend(interfaces=["br-pods"], units=["segment"]))
+    failures = run(_cut_off("node-1"), facts=_with_backend(units=["segment"], makes={"interfaces": MADE}))
     assert {finding["class"] for finding in failures} > {"pod_to_pod_other_node", "node_to_pod"}
     assert causes(failures) == {
         "pods of node-1 are cut off from the other nodes, which do reach node-1 itself"

@@ -206,9 +206,12 @@ FACTS = {
 NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": "", "advertised_default_routes": ["eth0"]}
 
 
+COMMANDS = {"ip": {"debian": "iproute2", "redhat": "iproute", "needed_by": ["kube_node"]}}
+
+
 def test_one_call_brings_the_facts() -> None:
     printed = f"flatnet-answer {json.dumps({**FACTS, 'commands': {'ip': '/usr/sbin/ip'}})}\n"
-    result, calls = run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=["ip"])
+    result, calls = run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=COMMANDS)
     assert result["ansible_facts"]["flatnet_facts"]["uid"] == 0
     assert result["changed"] is False
     assert calls == [{"commands": ["ip"], "files": [], "kernel_features": []}]
@@ -249,7 +252,7 @@ def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
     with pytest.raises(AnsibleActionFail) as caught:
         run_action(
             {"rc": 0, "stdout": printed, "stderr": ""},
-            commands=["nft"],
+            commands={"nft": {"debian": "nftables", "redhat": "nftables", "needed_by": ["pod_masquerade"]}},
             node=True,
             kubelet_configuration={"failSwapOn": False},
             resolver_wanted=True,
@@ -257,7 +260,8 @@ def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
     assert caught.value.message.splitlines() == [
         "host node-1 (192.0.2.11, port 22) is used as admin, who is not root; "
         "set ansible_become: true, or ansible_user: root",
-        "host node-1 (192.0.2.11, port 22) lacks nft; apt-get install nftables",
+        "host node-1 (192.0.2.11, port 22) lacks nft (package nftables, needed by pod_masquerade); "
+        "apt-get install nftables",
         "host node-1 (192.0.2.11, port 22) names no DNS server that a pod can ask too, in /etc/resolv.conf "
         "or /run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
         "cluster_dns_upstreams, [] for none",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import DUAL, HOSTS, KUBENET, findings, host, pod_cidrs, prepare
+from plan_cases import DUAL, HOSTS, OWN_IPAM, findings, host, pod_cidrs, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, adopted_allocations
@@ -227,7 +227,7 @@ def test_a_pin_on_what_a_running_stranger_has_names_both() -> None:
 
 
 def test_a_backend_that_gives_networks_itself_adopts_none() -> None:
-    contract = KUBENET | {"ipam": "backend"}
+    contract = OWN_IPAM
     assert prepare(contract=contract, existing_nodes=[node("node-a", "10.9.0.0/24")]).warnings == []
 
 

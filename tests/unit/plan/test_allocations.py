@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from plan_cases import ALL_GROUPS, DUAL, HOSTS, KUBENET, findings, host, hosts, pod_cidrs, prepare
+from plan_cases import ALL_GROUPS, DUAL, HOSTS, KUBENET, OWN_IPAM, findings, host, hosts, pod_cidrs, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Allocations, Host, Settings, node_routes
@@ -184,7 +184,7 @@ def test_a_longer_prefix_that_is_too_small_for_the_pods_says_so() -> None:
 
 def test_a_backend_with_its_own_addresses_leaves_the_allocations_alone() -> None:
     ledger = {"nodes": {"node-x": ["10.200.0.0/24"]}, "removed": {}}
-    planned = prepare(contract=KUBENET | {"ipam": "backend"}, allocations=ledger)
+    planned = prepare(contract=OWN_IPAM, allocations=ledger)
     assert planned.allocations.to_mapping() == ledger
     assert pod_cidrs(planned) == {"node-a": [], "node-b": [], "node-c": []}
 

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plan_cases import HOSTS, KUBENET, host, prepare
+from plan_cases import HOSTS, OWN_IPAM, contracts_of, host, prepare
 from plan_examples import Case, node_b, running
 from plan_examples_hosts import REFUSED_HOSTS, WARNED
 from plan_examples_settings import REFUSED as REFUSED_SETTINGS
 
 from flatnet.errors import FlatnetError
-from flatnet.plan import RULES, Contract, PlanError, Settings, adopted_allocations, plan_from_data
+from flatnet.plan import RULES, PlanError, Settings, adopted_allocations, plan_from_data
 from flatnet.plan.findings import Finding, Findings
 from flatnet.plan.immutable import KINDS
-from flatnet.plan.planner import prepare_plan
 from flatnet.settings import SETTINGS, setting_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,10 +21,10 @@ REFUSED = [*REFUSED_SETTINGS, *REFUSED_HOSTS]
 
 # Rules about inputs that never get as far as a plan.
 ELSEWHERE = {
-    "setting-unknown": lambda: plan_from_data({"cluster_colour": "red"}, [], KUBENET),
-    "setting-type": lambda: plan_from_data({"cluster_max_pods": "many"}, [], KUBENET),
-    "setting-range": lambda: plan_from_data({"cluster_max_pods": 0}, [], KUBENET),
-    "host-type": lambda: plan_from_data({}, [5], KUBENET),
+    "setting-unknown": lambda: plan_from_data({"cluster_colour": "red"}, [], contracts_of()),
+    "setting-type": lambda: plan_from_data({"cluster_max_pods": "many"}, [], contracts_of()),
+    "setting-range": lambda: plan_from_data({"cluster_max_pods": 0}, [], contracts_of()),
+    "host-type": lambda: plan_from_data({}, [5], contracts_of()),
     "allocation-format": lambda: prepare(allocations={"nodes": {"node-a": ["x"]}}),
     "allocation-twice": lambda: prepare(allocations={"nodes": {"a": []}, "removed": {"a": []}}),
 }
@@ -144,5 +143,4 @@ def test_the_filter_of_adoption_reports_like_the_plan() -> None:
 
 
 def test_a_backend_that_gives_networks_itself_is_not_held_to_the_rules_about_them() -> None:
-    contract = Contract.from_mapping(KUBENET | {"ipam": "backend"})
-    assert prepare_plan(Settings(node_prefixes=(26,)), HOSTS, contract).warnings == []
+    assert prepare(Settings(node_prefixes=(26,)), contract=OWN_IPAM).warnings == []

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import DUAL, KUBENET, host
+from plan_cases import DUAL, KUBENET, contracts_of, host
 
-from flatnet.plan import Contract, Host, Settings
+from flatnet.plan import Host, Settings
 from flatnet.plan.findings import Findings
 from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.rules import Resolved, resolve_networks
@@ -19,7 +19,7 @@ V6_FIRST = replace(DUAL, pod_cidrs=DUAL.pod_cidrs[::-1], service_cidrs=DUAL.serv
 
 def resolved_for(hosts: list[Host], settings: Settings) -> tuple[Resolved, Findings]:
     findings = Findings()
-    resolved = resolve_networks(settings, Contract.from_mapping(KUBENET), findings)
+    resolved = resolve_networks(settings, contracts_of(KUBENET).backend("kubenet").in_mode(), findings)
     assert not findings.found
     resolve_addresses(hosts, resolved, findings)
     return resolved, findings

@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, KUBENET
+from plan_cases import ALL_GROUPS, KUBENET, contracts_of
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Planned, node_routes, parse_ledger, plan_from_data
 from flatnet.plan.addresses import Network, parse_network
 from flatnet.plan.ledger_text import ledger_text
 
-CONTRACT = KUBENET | {"several_pod_cidrs": True}
+CONTRACTS = contracts_of(KUBENET | {"several_pod_cidrs": True})
 NUMBERS = st.integers(0, 5)
 NETWORKS = (
     st.integers(0, 20).map(lambda i: f"10.200.{i}.0/24")
@@ -65,7 +65,7 @@ def inputs(draw: st.DrawFn) -> dict[str, Any]:
             "cluster_max_pods": 50,
         },
         "hosts": hosts,
-        "contract": CONTRACT,
+        "contracts": CONTRACTS,
         "allocations": {
             "nodes": nodes,
             "removed": {name: entry for name, entry in removed.items() if name not in nodes},

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from plan_cases import ALL_GROUPS, HOSTS, KUBENET, findings, pod_cidrs, prepare
+from plan_cases import ALL_GROUPS, HOSTS, OWN_IPAM, findings, pod_cidrs, prepare
 
 from flatnet.plan import Settings
 
@@ -66,7 +66,7 @@ def test_running_nodes_tell_that_it_is_the_same_cluster_and_only_those_that_are_
 
 
 def test_allocations_that_the_backend_does_not_follow_may_be_of_nodes_that_left() -> None:
-    contract = KUBENET | {"ipam": "backend"}
+    contract = OWN_IPAM
     assert prepare(contract=contract, allocations={"nodes": WEB}).plan["nodes"].keys() == {
         "node-a",
         "node-b",

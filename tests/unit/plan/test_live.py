@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from plan_cases import FLANNEL, HOSTS, KUBENET, findings, host, prepare, with_facts
+from plan_cases import FLANNEL, HOSTS, KUBENET, OWN_IPAM, findings, host, prepare, with_facts
 
 from flatnet.plan import Settings
 
@@ -108,11 +108,13 @@ def test_what_others_have_in_our_networks_is_refused(
     ]
 
 
+WEAVE = OWN_IPAM | {"makes": {"interfaces": {"bridge": {"name": "weave", "carries": "own_pods"}}}}
+
+
 def test_interfaces_that_the_contract_names_are_ours_within_the_plan() -> None:
-    contract = KUBENET | {"ipam": "backend", "interfaces": ["weave"]}
     some = live([interface("weave", "10.200.64.0/16")], [route("10.200.0.0/16", "weave")])
-    assert prepare(some=some, contract=contract).warnings == []
-    assert findings(some=some, contract=contract | {"interfaces": []}) == [
+    assert prepare(some=some, contract=WEAVE).warnings == []
+    assert findings(some=some, contract=OWN_IPAM) == [
         "[live-overlap] node-a: route to 10.200.0.0/16 through weave; node-a: weave has 10.200.64.0/16: "
         "it overlaps cluster_pod_cidrs 10.200.0.0/16. Fix: move cluster_pod_cidrs to a free network, "
         "or remove this from the host if it is left over."
@@ -130,19 +132,71 @@ def test_a_missing_kernel_feature_is_refused_by_name_and_an_unprobed_one_is_not(
     some = live(kernel_features={"bridge": True, "vxlan": False})
     assert prepare(some=some).warnings == []
     assert findings(some=some, contract=FLANNEL) == [
-        "[kernel-feature] node-a: kernel feature vxlan: "
-        "backend flannel needs it and the host's kernel lacks it. "
-        "Fix: install or load the kernel module vxlan, or choose a backend or mode without it."
+        "[kernel-feature] node-a: it lacks the kernel feature vxlan, which backend flannel needs. "
+        "Fix: install or load the kernel module vxlan, or choose something that does without."
     ]
 
 
 @pytest.mark.parametrize(("mode", "feature"), [("ipvs", "ip_vs"), ("nftables", "nftables")])
 def test_a_mode_of_kube_proxy_needs_its_kernel_feature(mode: str, feature: str) -> None:
     some = live(kernel_features={feature: False})
-    assert prepare(Settings(kube_proxy_mode="iptables"), some).warnings == []
-    assert findings(Settings(kube_proxy_mode=mode), some)[0].startswith(
-        f"[kernel-feature] node-a: kernel feature {feature}: cluster_kube_proxy_mode {mode} needs it"
+    contract = KUBENET | {"masquerade": "backend"}
+    assert prepare(Settings(kube_proxy_mode="iptables"), some, contract).warnings == []
+    assert findings(Settings(kube_proxy_mode=mode), some, contract)[0].startswith(
+        f"[kernel-feature] node-a: it lacks the kernel feature {feature}, which kube_proxy in "
     )
+
+
+def test_everybody_who_needs_a_missing_kernel_feature_is_named() -> None:
+    assert findings(Settings(kube_proxy_mode="nftables"), live(kernel_features={"nftables": False})) == [
+        "[kernel-feature] node-a: it lacks the kernel feature nftables, which kube_proxy in mode nftables "
+        "and pod_masquerade need. Fix: install or load the kernel module nftables, or choose something that "
+        "does without."
+    ]
+
+
+def test_what_another_backend_has_left_is_recognised() -> None:
+    some = live(
+        [interface("cni0", "10.200.0.1/24"), interface("flannel.1", "10.200.0.0/32")],
+        [route("10.200.0.0/24", "cni0"), route("10.200.1.0/24", "flannel.1", "boot")],
+    )
+    assert prepare(some=some, others=[FLANNEL]).warnings == []
+    assert "flannel.1 has 10.200.0.0/32" in findings(some=some)[0]
+
+
+OWN_ROUTES = [
+    route("10.200.0.130", "cali1234", "boot"),
+    route("10.200.1.0/26", "eth0", "bird"),
+    {"destination": "10.200.0.128/26", "device": "", "protocol": "12", "type": "blackhole"},
+]
+
+
+def test_routes_of_a_backend_that_owns_the_addresses_are_its_own() -> None:
+    assert prepare(some=live([], OWN_ROUTES), contract=OWN_IPAM).warnings == []
+    assert len(findings(some=live([], OWN_ROUTES))) == 1
+
+
+def test_a_blackhole_of_others_is_told_by_its_type() -> None:
+    hole = {"destination": "10.200.3.0/24", "device": "", "protocol": "static", "type": "blackhole"}
+    assert findings(some=live([], [hole]))[0].startswith(
+        "[live-overlap] node-a: route to 10.200.3.0/24, blackhole: it overlaps cluster_pod_cidrs "
+    )
+
+
+def test_a_route_that_belongs_to_an_address_is_judged_with_the_address() -> None:
+    local = route("10.200.0.1", "cbr0") | {"type": "local", "table": "local"}
+    assert prepare(some=live([interface("cbr0", "10.200.0.1/24")], [local])).warnings == []
+
+
+def test_addresses_that_the_backend_gave_from_elsewhere_are_refused() -> None:
+    some = live([interface("weave", "10.99.0.1/16", "fe80::1/64")])
+    assert findings(some=some, contract=WEAVE) == [
+        "[backend-address] node-a: weave has 10.99.0.1/16: backend kubenet gave it, and it is outside "
+        "cluster_pod_cidrs 10.200.0.0/16. Fix: set cluster_pod_cidrs to what the backend uses, or "
+        "reset the host."
+    ]
+    elsewhere = WEAVE | {"makes": WEAVE["makes"] | {"addresses": ["10.99.0.1/16"]}}
+    assert prepare(some=some, contract=elsewhere).warnings == []
 
 
 def mtu_of(*facts: dict[str, Any], setting: int | None = None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, host, hosts, prepare
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, contracts_of, host, hosts, prepare
 
 from flatnet.plan import Settings, node_routes
 from flatnet.plan.table import plan_table
@@ -17,7 +17,9 @@ def text_of(plan: dict[str, Any]) -> str:
 
 
 def test_the_whole_plan_of_a_small_cluster() -> None:
-    assert prepare(Settings(underlay_mtu=1500), HOSTS[:2], FLANNEL).plan == {
+    plan = prepare(Settings(underlay_mtu=1500), HOSTS[:2], FLANNEL).plan
+    assert set(plan.pop("needs")) == {"commands", "kernel_features", "programs", "images", "files"}
+    assert plan == {
         "api_endpoint": {
             "host": "node-a",
             "address": "192.0.2.11",
@@ -35,7 +37,7 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
             ],
             "ip": ["10.32.0.1", "127.0.0.1", "192.0.2.11"],
         },
-        "backend": FLANNEL,
+        "backend": contracts_of(FLANNEL).backend("flannel").in_mode().data,
         "cluster_name": "kubernetes",
         "dns_addresses": ["10.32.0.10"],
         "dns_domain": "cluster.local",
@@ -88,6 +90,7 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
             },
         },
         "pod_cidrs": ["10.200.0.0/16"],
+        "policy_engine": {"name": "none"},
         "service_cidrs": ["10.32.0.0/24"],
         "underlay_mtu": 1500,
     }
@@ -214,6 +217,7 @@ def test_the_table_shows_the_cluster_and_each_host() -> None:
         "  Node ports           30000-32767",
         "  MTU                  1450 in pods, 1500 between the nodes",
         "  kube-proxy           iptables",
+        "  Network policies     none",
     ]
     cells = [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in nodes.splitlines()]
     assert [cells[0], *cells[2:]] == [

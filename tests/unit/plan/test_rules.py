@@ -5,7 +5,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, DUAL_HOSTS, FLANNEL, HOSTS, KUBENET, findings, host, members, prepare
+from plan_cases import (
+    ALL_GROUPS,
+    DUAL,
+    DUAL_HOSTS,
+    FLANNEL,
+    HOSTS,
+    KUBENET,
+    contracts_of,
+    findings,
+    host,
+    members,
+    prepare,
+)
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, plan_from_data
@@ -123,7 +135,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"kube_proxy_mode": "userspace"},
         "[kube-proxy-mode] cluster_kube_proxy_mode 'userspace': backend kubenet does not work with it. "
-        "Fix: use one of iptables, ipvs, nftables.",
+        "Fix: use one of iptables, nftables, ipvs.",
     ),
     (
         {"node_port_range": "32767-30000"},
@@ -164,6 +176,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "Fix: raise the underlay MTU to 576 or more.",
     ),
 ]
+
+CONTRACTS = contracts_of(KUBENET)
 
 
 @pytest.mark.parametrize(("changed", "line"), REFUSED, ids=[line.partition(":")[0] for _, line in REFUSED])
@@ -279,7 +293,7 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
         (
             {"cluster_kube_proxy_mode": "userspace"},
             "[setting-range] cluster_kube_proxy_mode 'userspace': it is none of the choices. "
-            "Fix: use one of iptables, ipvs, nftables.",
+            "Fix: use one of iptables, nftables, ipvs, none.",
         ),
         (
             {"cluster_allowed_changes": ["backend", "everything"]},
@@ -291,7 +305,7 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
 )
 def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None:
     with pytest.raises(FlatnetError) as caught:
-        plan_from_data(data, [], KUBENET)
+        plan_from_data(data, [], CONTRACTS)
     assert line in str(caught.value)
 
 
@@ -314,7 +328,7 @@ def test_a_setting_of_the_wrong_type_is_refused(data: object, line: str) -> None
 )
 def test_a_host_of_the_wrong_type_is_refused(data: object, line: str) -> None:
     with pytest.raises(FlatnetError) as caught:
-        plan_from_data({}, data, KUBENET)
+        plan_from_data({}, data, CONTRACTS)
     assert line in str(caught.value)
 
 
@@ -329,7 +343,7 @@ def test_absent_and_null_settings_have_their_defaults_and_lone_texts_are_lists()
     plan = plan_from_data(
         {"cluster_underlay_mtu": None, "cluster_pod_cidrs": "10.4.0.0/16", "cluster_max_pods": "50"},
         hosts,
-        KUBENET,
+        CONTRACTS,
     ).plan
     assert (plan["pod_cidrs"], plan["mtu"], plan["kubelet_configuration"]["maxPods"]) == (
         ["10.4.0.0/16"],
@@ -360,7 +374,7 @@ def test_arbitrary_settings_and_hosts_raise_nothing_but_the_error_for_users(
 ) -> None:
     hosts = [{"inventory_name": "a", "addresses": ["192.0.2.1"], "groups": sorted(ALL_GROUPS)}]
     try:
-        planned = plan_from_data(settings, [*hosts, {"inventory_name": "b"} | one], KUBENET)
+        planned = plan_from_data(settings, [*hosts, {"inventory_name": "b"} | one], CONTRACTS)
     except FlatnetError:
         return
     assert set(planned.plan["nodes"]) == {"a", "b"}
@@ -376,4 +390,4 @@ def test_arbitrary_settings_and_hosts_raise_nothing_but_the_error_for_users(
 def test_arbitrary_texts_in_settings_raise_nothing_but_the_error_for_users(settings: dict[str, Any]) -> None:
     hosts = [{"inventory_name": "a", "addresses": ["192.0.2.1"], "groups": sorted(ALL_GROUPS)}]
     with suppress(FlatnetError):
-        assert plan_from_data(settings, hosts, KUBENET).plan["families"]
+        assert plan_from_data(settings, hosts, CONTRACTS).plan["families"]

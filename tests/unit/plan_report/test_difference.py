@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, FLANNEL, WITH_ETCD, host, hosts
+from plan_examples import MODES
 from plan_report_cases import DUAL_HOSTS, PLANS, THREE, WIDE, difference, plan
 
 from flatnet.plan import Host, Settings
@@ -237,6 +238,13 @@ JUDGED: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
         plan(contract=FLANNEL),
         plan(),
         "The backend: flannel becomes kubenet.",
+    ),
+    (
+        "backend_mode",
+        "backend_mode",
+        plan(contract=MODES),
+        plan(Settings(network_backend_mode="tunnel"), contract=MODES),
+        "The backend: kubenet in mode direct becomes kubenet in mode tunnel.",
     ),
     (
         "etcd_members",

@@ -9,6 +9,15 @@ from flatnet.state.preflight import Node, problems
 
 TARGET = Target("node-1", "192.0.2.11", 22, "admin")
 HOST = "host node-1 (192.0.2.11, port 22)"
+COMMANDS = {
+    "ip": {"debian": "iproute2", "redhat": "iproute", "needed_by": ["kube_node"]},
+    "ipset": {"debian": "ipset", "redhat": "ipset", "needed_by": ["policy engine guard"]},
+    "nft": {
+        "debian": "nftables",
+        "redhat": "nftables",
+        "needed_by": ["kube_proxy in mode nftables", "pod_masquerade"],
+    },
+}
 SENT = 'Data could not be sent to remote host "192.0.2.11". Make sure this host can be reached over ssh: '
 CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
@@ -148,7 +157,7 @@ def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None
         (facts(), ["ip"], []),
         (
             facts(uid=1000, systemd=False, init="runit"),
-            [],
+            {},
             [
                 f"{HOST} is logged in to as admin, who is not root; set ansible_become: true, or "
                 "ansible_user: root",
@@ -158,20 +167,30 @@ def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None
         ),
         (
             facts(commands={"ip": "/usr/sbin/ip", "nft": None, "ipset": None}),
-            ["ip", "nft", "ipset", "unheard-of"],
-            [f"{HOST} lacks nft, ipset, unheard-of; apt-get install ipset nftables unheard-of"],
+            COMMANDS,
+            [
+                f"{HOST} lacks ipset (package ipset, needed by policy engine guard), nft (package "
+                "nftables, needed by kube_proxy in mode nftables and pod_masquerade); "
+                "apt-get install ipset nftables"
+            ],
         ),
         (
-            facts(commands={"conntrack": None}, operating_system={"id": "rocky", "version": "9"}),
-            ["conntrack"],
-            [f"{HOST} lacks conntrack; dnf install conntrack-tools"],
+            facts(
+                commands={"ip": "/sbin/ip", "ipset": "/sbin/ipset"},
+                operating_system={"id": "rocky", "version": "9"},
+            ),
+            COMMANDS,
+            [
+                f"{HOST} lacks nft (package nftables, needed by kube_proxy in mode nftables and "
+                "pod_masquerade); dnf install nftables"
+            ],
         ),
         (
             facts(architecture="riscv64"),
-            [],
+            {},
             [f"{HOST} has the architecture riscv64; flatnet has programs for x86_64 and aarch64 only"],
         ),
-        (facts(swap=True, cgroup_version=1, resolv_conf=""), [], []),
+        (facts(swap=True, cgroup_version=1, resolv_conf=""), {}, []),
     ],
 )
 def test_what_keeps_a_host_from_being_used_is_one_sentence_each(
@@ -222,4 +241,4 @@ NO_LOOPBACK = (
 def test_a_host_on_which_a_kubelet_would_not_run_is_no_node(
     known: dict[str, Any], node: Node, expected: list[str]
 ) -> None:
-    assert problems(HOST, "admin", known, [], node) == expected
+    assert problems(HOST, "admin", known, {}, node) == expected
