@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flatnet.check.facts import Cluster
-from flatnet.check.model import Finding, Json
+from flatnet.check.model import SILENCE, Finding, Json
 
 # (likely cause, where to look)
 Diagnosis = tuple[str, str]
@@ -30,6 +30,7 @@ class Clues:
     _passed: frozenset[tuple[str, str, str, str]]
     _failed: frozenset[tuple[str, str, str]]
     _ways: Mapping[str, list[set[str]]]
+    _silent: frozenset[str]
     roots: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
@@ -37,8 +38,11 @@ class Clues:
         """Return the clues in a whole run."""
         passed, failed = set(), set()
         ways: dict[str, list[set[str]]] = {}
+        silent: set[str] = set()
         for finding in findings:
             kind, (source, target) = finding["class"], ends(finding)
+            if finding["ok"] and finding["class"] == "policy" and finding["observed"] in SILENCE:
+                silent.add(target if "/ingress-" in finding["id"] else source)
             if finding["ok"]:
                 passed.add((kind, finding["protocol"], source, target))
             else:
@@ -49,7 +53,7 @@ class Clues:
             for node in cluster.plan["nodes"]
             for address, kind in cluster.own_addresses(node).items()
         }
-        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed), ways)
+        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed), ways, frozenset(silent))
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:
         """Tell whether that check between these ends passed."""
@@ -72,6 +76,10 @@ class Clues:
         ways = self._ways.get(kind, [])
         common = set.intersection(*ways) if ways else set()
         return common.pop() if len(common) == 1 and len(ways) > 1 else ""
+
+    def lets_everything_through(self, node: str) -> bool:
+        """Tell whether nothing that a policy denies to or from pods of the node was held up."""
+        return node not in self._silent
 
     def on(self, node: str) -> Json:
         """Return the node's evidence, {} where there is none."""

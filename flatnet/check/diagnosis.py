@@ -19,6 +19,7 @@ from flatnet.check.diagnosis_answers import (
     source_pod_unreachable,
     underlay,
 )
+from flatnet.check.diagnosis_policy import policy_not_enforced
 from flatnet.check.diagnosis_sources import rewritten
 from flatnet.check.model import Finding
 
@@ -81,10 +82,22 @@ def _foreign_address(finding: Finding, clues: Clues) -> Diagnosis | None:
     node = finding["source"]["node"]
     files = clues.on(node).get("cni_files")
     listed = f" ({node} has {', '.join(files)})" if files else ""
+    whose = "its pod network" if clues.cluster.plan["backend"]["ipam"] == "plan" else "the pod networks"
     return (
-        f"pods of {node} get addresses outside its pod network {' or '.join(finding['expected'])}: "
+        f"pods of {node} get addresses outside {whose} {' or '.join(finding['expected'])}: "
         f"another CNI configuration is in force{listed}",
         f"ls /etc/cni/net.d on {node}: the first file in order of names is the one in force",
+    )
+
+
+def _shared_address(finding: Finding, clues: Clues) -> Diagnosis | None:
+    if finding["class"] != "unique_address":
+        return None
+    backend = clues.cluster.plan["backend"]["name"]
+    return (
+        f"pods of different nodes have one address: {finding['source']['name']} on "
+        f"{finding['source']['node']} has {finding['observed']}",
+        f"kubectl get pods --all-namespaces -o wide; what {backend} has handed out, and to which node",
     )
 
 
@@ -179,6 +192,8 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _no_pod,
     _lost_pods,
     _foreign_address,
+    _shared_address,
+    policy_not_enforced,
     source_pod_unreachable,
     _mtu,
     _own_address,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address
 from typing import Any
 
 from flatnet.check.model import CLIENT, HOST, SERVER, Json
@@ -19,6 +18,10 @@ class Pod:
     uid: str
     addresses: tuple[str, ...]
     problem: str
+
+    def address(self, family: str) -> str:
+        """Return the pod's address of that family, "" when there is none."""
+        return of_family(self.addresses, family)
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,37 @@ class Cluster:
         """The address families, in plan order."""
         return list(self.plan["families"])
 
+    @property
+    def policy_engine(self) -> str:
+        """The name of what enforces network policies, "" where nothing does."""
+        name = str((self.plan.get("policy_engine") or {}).get("name", "none"))
+        return {"none": "", "backend": str(self.plan["backend"]["name"])}.get(name, name)
+
     @cached_property
     def ready_servers(self) -> list[str]:
         """The names of the server pods that answer for the services."""
         pods = (self.pods.get((node, SERVER)) for node in self.nodes)
         return sorted(pod.name for pod in pods if pod and not pod.problem)
+
+    @cached_property
+    def users(self) -> dict[str, list[tuple[str, str]]]:
+        """Return which probes of the pod network have an address, as (node, name of the pod), by address."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for (node, role), pod in self.pods.items():
+            for address in pod.addresses if role != HOST else ():
+                found.setdefault(address, []).append((node, pod.name))
+        return found
+
+    def pod_networks(self, node: str, family: str) -> list[str]:
+        """Return the networks that pods of the node get their addresses from.
+
+        Those are the node's own where the plan owns the addresses, and the pools of the whole cluster where
+        the backend hands them out.
+        """
+        plan = self.plan
+        own = plan["backend"]["ipam"] == "plan"
+        networks = plan["nodes"][node].get("pod_cidrs") or [] if own else plan["pod_cidrs"]
+        return all_of_family(networks, family)
 
     def node_address(self, node: str, family: str) -> str:
         """Return the node's own address of that family, "" when the plan has none."""
@@ -125,8 +154,18 @@ def cluster_from(arguments: Mapping[str, Any]) -> Cluster:
 
 def of_family(addresses: Iterable[str], family: str) -> str:
     """Return the first address that belongs to the family ("ipv4" or "ipv6"), "" when none does."""
-    version = {"ipv4": 4, "ipv6": 6}[family]
-    return next((address for address in addresses if ip_address(address).version == version), "")
+    return next(iter(all_of_family(addresses, family)), "")
+
+
+def all_of_family(networks: Iterable[str], family: str) -> list[str]:
+    """Return the addresses or networks that belong to the family."""
+    return [text for text in networks if (":" in text) == (family == "ipv6")]
+
+
+def pod_of(pod: Json, message: str = "") -> Pod:
+    """Return a pod as cluster_objects returns it; message: what was said when not all became ready."""
+    problem = "" if pod["ready"] else message or "kubectl describe pod says why"
+    return Pod(pod["name"], pod["uid"], tuple(pod.get("ips") or ()), problem)
 
 
 def _pods(
@@ -138,10 +177,10 @@ def _pods(
         node = inventory_names.get(pod.get("node") or "")
         if role not in (SERVER, CLIENT, HOST) or node is None:
             continue
-        problem = "" if pod["ready"] else message or "kubectl describe pod says why"
+        probe = pod_of(pod, message)
         # Beside a ready pod, another of its kind is on its way out.
-        if (node, role) not in found or not problem:
-            found[node, role] = Pod(pod["name"], pod["uid"], tuple(pod.get("ips") or ()), problem)
+        if (node, role) not in found or not probe.problem:
+            found[node, role] = probe
     return found
 
 

@@ -19,6 +19,7 @@ from flatnet.check.matrix_pods import (
     pod_to_pod_other_node,
     pod_to_pod_same_node,
     running_pods,
+    unique_address,
 )
 from flatnet.check.matrix_services import (
     cluster_ip,
@@ -36,6 +37,7 @@ from flatnet.errors import FlatnetError
 
 CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "planned_address": planned_address,
+    "unique_address": unique_address,
     "pod_own_address": pod_own_address,
     "pod_mtu": pod_mtu,
     "running_pods": running_pods,
@@ -55,6 +57,9 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "dns_outside_refused": dns_outside,
 }
 
+# Made beside the matrix: once for the cluster, and in steps of their own.
+OTHER_CLASSES = ("network_policies", "policy")
+
 
 def matrix(cluster: Cluster, settings: Settings) -> list[Check]:
     """Return every check, node by node in plan order."""
@@ -68,10 +73,11 @@ def part(cluster: Cluster, settings: Settings, node: str) -> list[Check]:
     each compute their own cost as much as one that computes the matrix.
     Raises FlatnetError for a class or an expectation about outside names that does not exist.
     """
-    unknown = sorted(set(settings.classes) - set(CLASSES))
+    known = (*CLASSES, *OTHER_CLASSES)
+    unknown = sorted(set(settings.classes) - set(known))
     if unknown:
         raise FlatnetError(
-            f"network_check_classes names {unknown[0]}, which is not one of: {', '.join(CLASSES)}"
+            f"network_check_classes names {unknown[0]}, which is not one of: {', '.join(known)}"
         )
     if settings.dns_outside not in ("refused", "resolved", "skipped"):
         raise FlatnetError(

@@ -8,35 +8,40 @@ from flatnet.check.part import Part
 
 
 def planned_address(part: Part) -> Iterator[Check]:
-    """Check that a pod's address lies in its node's pod network; decided from data, without traffic.
+    """Check that a pod's address lies in a network of its node's; decided from data, without traffic.
 
-    Only where the plan owns the addresses: a backend that hands them out itself has no network per node.
+    Where the backend hands out the addresses, that is the pool of the whole cluster.
     """
-    if part.cluster.plan["backend"]["ipam"] != "plan":
-        return
-    version = {"ipv4": 4, "ipv6": 6}[part.family]
-    networks = [
-        network
-        for network in part.cluster.plan["nodes"][part.node]["pod_cidrs"]
-        if ip_network(network).version == version
-    ]
+    networks = part.cluster.pod_networks(part.node, part.family)
     for role in (SERVER, CLIENT):
-        pod = part.pod(part.node, role)
-        problem = part.problem(part.node, role)
-        inside = not problem and any(
-            ip_address(pod["address"]) in ip_network(network) for network in networks
-        )
-        # What is right is written as the address itself: right and wrong are told apart as everywhere.
-        yield part.check(
-            "planned_address",
-            pod,
-            part.own_node(part.node),
-            {"method": "data", "observed": pod["address"]},
-            expected=[pod["address"]] if inside else networks,
-            reads="text",
-            protocol="none",
-            problem=problem,
-        )
+        address = part.pod(part.node, role)["address"]
+        inside = bool(address) and any(ip_address(address) in ip_network(network) for network in networks)
+        yield _from_data(part, "planned_address", role, address, [address] if inside else networks)
+
+
+def unique_address(part: Part) -> Iterator[Check]:
+    """Check that no pod of another node has a pod's address: who calls one of them would meet the other."""
+    for role in (SERVER, CLIENT):
+        address = part.pod(part.node, role)["address"]
+        others = [
+            f"{name} on {node}" for node, name in part.cluster.users.get(address, ()) if node != part.node
+        ]
+        observed = f"{address}, which {' and '.join(others)} has as well" if others else address
+        yield _from_data(part, "unique_address", role, observed, [address])
+
+
+def _from_data(part: Part, kind: str, role: str, observed: str, expected: list[str]) -> Check:
+    return part.check(
+        kind,
+        part.pod(part.node, role),
+        part.own_node(part.node),
+        {"method": "data", "observed": observed},
+        # What is right is written as the observed text itself: right and wrong are told apart as everywhere.
+        expected=expected,
+        reads="text",
+        protocol="none",
+        problem=part.problem(part.node, role),
+    )
 
 
 def pod_own_address(part: Part) -> Iterator[Check]:

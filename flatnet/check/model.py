@@ -8,6 +8,11 @@ SERVER, CLIENT, HOST = "server", "client", "host"
 SERVICE, SERVICE_LOCAL = "server", "server-local"
 NODE_PORT, NODE_PORT_LOCAL = "server-nodeport", "server-nodeport-local"
 
+# What a check expects that promises silence: a refusal (TCP RST, ICMP port unreachable), an ICMP error of
+# another kind, or nothing at all. A way that is cut may say any of the three; which, is its own business.
+REFUSED, UNREACHABLE, NO_ANSWER = "refused", "unreachable", "no answer"
+SILENCE = (REFUSED, UNREACHABLE, NO_ANSWER)
+
 Json = dict[str, Any]
 
 
@@ -35,14 +40,14 @@ Check = TypedDict(
         # How the answer becomes `observed`: source (its address, no port), text, length, rcode, addresses.
         "reads": str,
         # Any of these is right. `device:NAME` is the address of that device on the source node,
-        # `reference` what the request how.reference answers.
+        # `reference` what the request how.reference answers, each of SILENCE what came instead of an answer.
         "expected": list[str],
     },
 )
 
 
 class Result(TypedDict):
-    """What came of a check. `error` is "" where an answer came, right or wrong."""
+    """What came of a check; `error` is "" where an answer came, right or wrong, or silence is right."""
 
     id: str
     ok: bool

@@ -1,6 +1,6 @@
 """The probes as Kubernetes objects, arranged as a user's workload would be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flatnet.check.model import (
     CLIENT,
@@ -23,16 +23,10 @@ def probe_objects(settings: Settings, families: Sequence[str]) -> list[Json]:
 
     families: as in the plan, e.g. ["ipv4"]; they decide the services' ipFamilies.
     The services come before the pods, so that names and virtual addresses are known when the pods are ready.
-    The service account is our own because the default one appears only some time after its namespace.
     """
     return [
-        _namespace(settings),
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": _metadata(settings, _ACCOUNT),
-            "automountServiceAccountToken": False,
-        },
+        labelled_namespace(settings.namespace),
+        service_account(settings.namespace),
         _service(settings, SERVICE, families),
         _service(settings, settings.named_service, families),
         # A pod that calls this service can only be answered by itself: the way back is the hairpin.
@@ -45,15 +39,43 @@ def probe_objects(settings: Settings, families: Sequence[str]) -> list[Json]:
     ]
 
 
-def _namespace(settings: Settings) -> Json:
+def labelled_namespace(name: str, labels: Mapping[str, str] | None = None) -> Json:
+    """Return a namespace of the check.
+
+    Host network and host ports are what is checked, and stricter levels of pod security refuse them.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
-            "name": settings.namespace,
-            # Host network and host ports are what is checked, and stricter levels refuse them.
-            "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+            "name": name,
+            "labels": {"pod-security.kubernetes.io/enforce": "privileged", **(labels or {})},
         },
+    }
+
+
+def service_account(namespace: str) -> Json:
+    """Return the account of the probes in a namespace, where the default one appears only some time later."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": _ACCOUNT, "namespace": namespace},
+        "automountServiceAccountToken": False,
+    }
+
+
+def pod_spec(containers: list[Json], *, host_network: bool = False) -> Json:
+    """Return what probes of every kind have in common."""
+    return {
+        "serviceAccountName": _ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "terminationGracePeriodSeconds": 0,
+        # Every node is part of the network, whatever its taints say about workloads.
+        "tolerations": [{"operator": "Exists"}],
+        "hostNetwork": host_network,
+        "containers": containers,
     }
 
 
@@ -91,25 +113,16 @@ def _daemon_set(settings: Settings, role: str, container: Json, *, host_network:
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {
-                    "serviceAccountName": _ACCOUNT,
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "hostNetwork": host_network,
-                    "nodeSelector": {"kubernetes.io/os": "linux"},
-                    "terminationGracePeriodSeconds": 0,
-                    # Every node is part of the network, whatever its taints say about workloads.
-                    "tolerations": [{"operator": "Exists"}],
-                    "containers": [container],
-                },
+                "spec": pod_spec([container], host_network=host_network),
             },
         },
     }
 
 
-def _container(settings: Settings, arguments: list[str], readiness: Json, ports: list[Json]) -> Json:
+def agnhost(settings: Settings, name: str, arguments: list[str], readiness: Json, ports: list[Json]) -> Json:
+    """Return a container of agnhost netexec, which answers each caller with the source address it saw."""
     return {
-        "name": "agnhost",
+        "name": name,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["/agnhost", "netexec"],
@@ -130,8 +143,9 @@ def _pod_network_container(settings: Settings, *, host_port: int | None) -> Json
     http: Json = {"name": "http", "containerPort": settings.http_port, "protocol": "TCP"}
     if host_port is not None:
         http["hostPort"] = host_port
-    return _container(
+    return agnhost(
         settings,
+        "agnhost",
         [f"--http-port={settings.http_port}", f"--udp-port={settings.udp_port}"],
         # /readyz answers only after the UDP server listens too.
         {"httpGet": {"path": "/readyz", "port": "http"}},
@@ -141,8 +155,9 @@ def _pod_network_container(settings: Settings, *, host_port: int | None) -> Json
 
 def _host_network_container(settings: Settings) -> Json:
     port = settings.node_probe_port
-    return _container(
+    return agnhost(
         settings,
+        "agnhost",
         # No UDP: a wildcard UDP socket on a node answers a local pod from the bridge's address.
         [f"--http-port={port}", "--udp-port=-1"],
         # Without its UDP server netexec never calls itself ready.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from flatnet.check.model import Endpoint, Finding, Json
+from flatnet.check.model import SILENCE, Endpoint, Finding, Json
 
 _SUMMARY = (
     "cluster_name",
@@ -137,10 +137,26 @@ def way(finding: Finding) -> str:
 def difference(finding: Finding) -> str:
     """Return what was expected and what came instead, for people."""
     expected = finding["expected"]
+    if promises_silence(expected):
+        return _reached(finding)
     shown = " or ".join(expected[:3]) + (f" or {len(expected) - 3} others" if len(expected) > 3 else "")
     observed = finding["observed"] or finding["detail"] or finding["error"]
     tries = f" after {finding['tries']} tries" if finding["tries"] > 1 else ""
     return f"expected {shown or 'an answer'}, observed {observed}{tries}"
+
+
+def promises_silence(expected: Sequence[str]) -> bool:
+    """Tell whether what a check expects is that it gets no answer."""
+    return bool(expected) and set(expected) <= set(SILENCE)
+
+
+def _reached(finding: Finding) -> str:
+    """Return what came where nothing should, with the source address that the receiver saw."""
+    source, target = place(finding["source"]), place(finding["target"])
+    if finding["error"]:
+        return f"that nothing comes back is not proven: {finding['detail'] or finding['error']}"
+    seen = f", which saw {finding['observed']}" if finding["observed"] else ""
+    return f"{source} reached {target}{seen}, which nothing should let it do"
 
 
 def summary(finding: Finding) -> str:

@@ -125,6 +125,7 @@ class FakeApi:
             "wait_for_pods": None,
             "return_objects": False,
             "return_pods": None,
+            "return_kinds": [],
             **changes,
         }
 

@@ -84,9 +84,9 @@ class Discovery:
         return Reference(wanted["apiVersion"], wanted["kind"], namespace, metadata["name"])
 
     def collection(self, api_version: str, kind: str, namespace: str) -> str:
-        """Return the path of all objects of the kind in the namespace (of all, for kinds without)."""
+        """Return the path of all objects of the kind in the namespace, of all namespaces for ""."""
         resource = self.resource(api_version, kind)
-        inside = f"/namespaces/{quote(namespace, safe='')}" if resource.namespaced else ""
+        inside = f"/namespaces/{quote(namespace, safe='')}" if resource.namespaced and namespace else ""
         return f"{resource.base}{inside}/{resource.plural}"
 
     def path(self, reference: Reference) -> str:

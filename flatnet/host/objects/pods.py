@@ -11,7 +11,9 @@ from .wait import condition
 
 
 def pods_path(namespace: str) -> str:
-    """Return the path of the pods of a namespace."""
+    """Return the path of the pods of a namespace, of all namespaces for ""."""
+    if not namespace:
+        return "/api/v1/pods"
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
 
 
@@ -21,7 +23,7 @@ def summaries(client: Client, namespace: str, label_selector: str) -> list[dict[
     return [
         {
             "name": pod["metadata"]["name"],
-            "namespace": namespace,
+            "namespace": pod["metadata"]["namespace"],
             "uid": pod["metadata"]["uid"],
             "node": pod["spec"].get("nodeName", ""),
             "ip": pod["status"].get("podIP", ""),

@@ -31,9 +31,9 @@ def wait_for_pods(
     workloads = [
         item
         for item in objects
-        if item["kind"] in _WORKLOADS and item["metadata"].get("namespace", "default") == namespace
+        if item["kind"] in _WORKLOADS and namespace in ("", item["metadata"].get("namespace", "default"))
     ]
-    rolled_out = [_wait_for_rollout(client, discovery, item, namespace, deadline) for item in workloads]
+    rolled_out = [_wait_for_rollout(client, discovery, item, deadline) for item in workloads]
 
     def enough(found: Objects) -> bool:
         current = [pod for pod in found.values() if is_current(pod)]
@@ -56,9 +56,8 @@ def wait_for_pods(
     )
 
 
-def _wait_for_rollout(
-    client: Client, discovery: Discovery, item: dict[str, Any], namespace: str, deadline: float
-) -> bool:
+def _wait_for_rollout(client: Client, discovery: Discovery, item: dict[str, Any], deadline: float) -> bool:
+    namespace = item["metadata"].get("namespace", "default")
     path = discovery.collection(item["apiVersion"], item["kind"], namespace)
     query = {"fieldSelector": f"metadata.name={item['metadata']['name']}"}
 

@@ -12,6 +12,7 @@ from .client import Client
 from .definitions import normalised, shown, wanted_objects
 from .discovery import Discovery, Reference
 from .errors import MissingCredentialsError, UnreachableError
+from .listing import listed
 from .pods import summaries
 from .wait import wait_until_gone, wait_until_ready
 from .waiting import wait
@@ -64,6 +65,9 @@ def _run(
     pods = parameters["return_pods"]
     if pods:
         result["pods"] = summaries(client, pods["namespace"], pods["label_selector"])
+    if parameters["return_kinds"]:
+        kinds = parameters["return_kinds"]
+        result["found"] = [item for kind in kinds for item in listed(client, discovery, kind)]
     return result
 
 
@@ -79,6 +83,8 @@ def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) ->
     result["warnings"] = [f"{reason}: taken for an API server without any objects"]
     if parameters["return_pods"]:
         result["pods"] = []
+    if parameters["return_kinds"]:
+        result["found"] = []
     if parameters["return_objects"]:
         wanted = wanted_objects(parameters) if parameters["state"] == "present" else []
         result["objects"] = [shown(item) for item in wanted]

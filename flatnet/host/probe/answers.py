@@ -11,8 +11,11 @@ from typing import Any
 Json = dict[str, Any]
 _ERRNO_KINDS = {
     errno.ECONNREFUSED: "refused",
+    # That something prohibits it (RFC 4443, section 3.1, code 1) is another error for IPv6 than for IPv4.
+    errno.EACCES: "unreachable",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
+    errno.EPERM: "unreachable",
     errno.ETIMEDOUT: "timeout",
 }
 # The words of Go's net package, in which a probe pod reports its own attempt.

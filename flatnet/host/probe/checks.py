@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
 from .answers import Json, NoAnswerError, ask_dial, ask_http
+from .connect import ask_connect
 from .dns import ask_dns
 from .host import ask_interface, global_addresses, links, pod_processes
 from .pods import ask_running_pods
@@ -27,12 +28,16 @@ def _none(how: Json, seconds: float) -> str:
 METHODS: dict[str, Callable[[Json, float], str]] = {
     "http": ask_http,
     "dial": ask_dial,
+    "connect": ask_connect,
     "dns": ask_dns,
     "interface": ask_interface,
     "running_pods": ask_running_pods,
     "data": _data,
     "none": _none,
 }
+
+# What may come instead of an answer, in the words in which a check expects it.
+SILENCE = {"refused": "refused", "unreachable": "unreachable", "timeout": "no answer"}
 
 
 def observed_of(answer: str, check: Json) -> str:
@@ -63,14 +68,20 @@ def expected_of(check: Json, seconds: float) -> list[str]:
             expected.append(observed_of(ask_http(check["how"]["reference"], seconds), check))
         elif value.startswith("device:"):
             found = [link for link in links() if link["ifname"] == value.partition(":")[2]]
-            expected += [address for link in found for address in global_addresses(link, check["family"])]
+            addresses = [address for link in found for address in global_addresses(link, check["family"])]
+            # One that has none stays in the report under its name.
+            expected += addresses or [f"an {check['family']} address of {value.partition(':')[2]}"]
         else:
             expected.append(value)
     return expected
 
 
 def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
-    """Make one check until it is right or the deadline (of time.monotonic) has passed; at least once."""
+    """Make one check until it is right or the deadline (of time.monotonic) has passed; at least once.
+
+    A check that promises silence is repeated as long as answers come, as others are as long as none does: an
+    attempt that nothing answers has waited long enough to be the proof.
+    """
     result: Json = {"id": check["id"], "ok": False, "tries": 0}
     pause = 0.1
     while True:
@@ -83,7 +94,10 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             )
             result["ok"] = result["observed"] in result["expected"]
         except NoAnswerError as error:
-            result.update(error=error.kind, detail=str(error))
+            silence = SILENCE.get(error.kind, "")
+            result["ok"] = silence in result["expected"]
+            result.update(observed=silence if result["ok"] else "", detail=str(error))
+            result["error"] = "" if result["ok"] else error.kind
         except (OSError, ValueError, LookupError) as error:
             result.update(error="failed", detail=f"{type(error).__name__}: {error}")
         now = time.monotonic()
@@ -106,7 +120,7 @@ def run(
     if not checks:
         return []
     end = time.monotonic() + total_seconds
-    readers = [check["how"] for check in checks if check["how"]["method"] == "interface"]
+    readers = [check["how"] for check in checks if check["how"].get("pod_uid")]
     processes = pod_processes({how["pod_uid"] for how in readers})
     for how in readers:
         how["process"] = processes.get(how["pod_uid"])

@@ -56,6 +56,17 @@ ARGUMENTS = {
             "label_selector": {"type": "str", "default": ""},
         },
     },
+    "return_kinds": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "api_version": {"type": "str", "required": True},
+            "kind": {"type": "str", "required": True},
+            "namespace": {"type": "str", "default": ""},
+            "label_selector": {"type": "str", "default": ""},
+        },
+    },
 }
 
 

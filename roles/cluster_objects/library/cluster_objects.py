@@ -97,7 +97,7 @@ options:
     type: dict
     suboptions:
       namespace:
-        description: Their namespace.
+        description: Their namespace; empty for all.
         type: str
         required: true
       label_selector:
@@ -124,11 +124,33 @@ options:
     type: dict
     suboptions:
       namespace:
-        description: Their namespace.
+        description: Their namespace; empty for all.
         type: str
         required: true
       label_selector:
         description: Selector that fits them; empty for all pods of the namespace.
+        type: str
+        default: ""
+  return_kinds:
+    description: Kinds whose objects to return in the end, whoever made them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      api_version:
+        description: API group and version, such as V(networking.k8s.io/v1).
+        type: str
+        required: true
+      kind:
+        description: The kind.
+        type: str
+        required: true
+      namespace:
+        description: Their namespace; empty for all.
+        type: str
+        default: ""
+      label_selector:
+        description: Selector that fits them; empty for all.
         type: str
         default: ""
 attributes:
@@ -206,4 +228,13 @@ pods:
       ips: [10.200.0.5]
       labels: {app: probe}
       ready: true
+found:
+  description: The objects of the kinds that O(return_kinds) asks for, kind by kind. Values of Secrets are hidden.
+  type: list
+  elements: dict
+  returned: when O(return_kinds) is given
+  sample:
+    - apiVersion: networking.k8s.io/v1
+      kind: NetworkPolicy
+      metadata: {name: deny, namespace: shop}
 """

@@ -10,6 +10,7 @@ from typing import Any, cast
 from flatnet.check.facts import cluster_from
 from flatnet.check.matrix import part
 from flatnet.check.model import Check, Json, Settings
+from flatnet.check.policy.matrix import policy_cluster, policy_part
 from flatnet.host.probe.checks import run
 from flatnet.remote.action import HostAction
 
@@ -19,7 +20,9 @@ class ActionModule(HostAction):
 
     module = "flatnet.host.probe.serve"
     judged = True
-    _VALID_ARGS = frozenset({"plan", "pods", "services", "nodes", "node", "settings", "message", "limits"})
+    _VALID_ARGS = frozenset(
+        {"plan", "pods", "services", "nodes", "node", "settings", "message", "limits", "policy"}
+    )
 
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the results of the node's checks and their evidence; both ways are made at the same time."""
@@ -37,7 +40,12 @@ class ActionModule(HostAction):
 
     def _part(self) -> list[Check]:
         arguments = self._task.args
-        return part(cluster_from(arguments), Settings.of(arguments.get("settings") or {}), arguments["node"])
+        cluster, settings = cluster_from(arguments), Settings.of(arguments.get("settings") or {})
+        policy = arguments.get("policy")
+        if not policy:
+            return part(cluster, settings, arguments["node"])
+        policies = policy_cluster(cluster, policy["pods"], policy.get("message") or "")
+        return policy_part(policies, settings, arguments["node"], policy["step"])
 
 
 class _Outside:

@@ -7,6 +7,7 @@ module: network_probe
 short_description: Make one node's part of the network check
 description:
   - Makes every check at once, repeats those that go wrong until their deadline, and says what was observed.
+  - Where C(refused), C(unreachable) or C(no answer) are expected, one that is answered goes wrong.
   - Failing checks do not fail the task; they bring evidence along (routes, addresses, masquerade rules).
   - Needs nothing but Python 3.9 on the host, and C(nsenter) and C(ip) for what is read inside a pod.
   - What reaches the node from outside of the cluster is checked from the controller at the same time.
@@ -42,6 +43,10 @@ options:
     description: What was said when not all probes became ready.
     type: str
     default: ""
+  policy:
+    description: The pods of the policies in place of the matrix, C(pods), C(message), and C(step) of their check.
+    type: dict
+    default: {}
   limits:
     description: How long to try.
     type: dict

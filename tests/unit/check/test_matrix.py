@@ -8,9 +8,9 @@ from check_example import SETTINGS, checks, cluster, plan, pod, pods, services, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnet.check.facts import cluster_facts
-from flatnet.check.matrix import CLASSES, matrix, part
-from flatnet.check.model import Check, Settings
+from flatnet.check.facts import Cluster, cluster_facts
+from flatnet.check.matrix import CLASSES, OTHER_CLASSES, matrix, part
+from flatnet.check.model import Check, Json, Settings
 from flatnet.errors import FlatnetError
 
 CONTRACTS = sorted((Path(__file__).parents[3] / "roles").glob("cni_*/vars/contract.yml"))
@@ -20,6 +20,7 @@ def _counts(nodes: int) -> dict[str, int]:
     others = nodes * (nodes - 1)
     return {
         "planned_address": 2 * nodes,
+        "unique_address": 2 * nodes,
         "pod_own_address": 2 * nodes,
         "pod_mtu": 2 * nodes,
         "running_pods": nodes,
@@ -214,10 +215,47 @@ def test_an_address_outside_the_nodes_pod_network_is_wrong_without_any_traffic()
     assert found["planned_address/ipv4/none/node-0:server-0->node-0"]["expected"] == ["10.200.0.10"]
 
 
-def test_where_the_backend_hands_out_addresses_none_is_called_unplanned() -> None:
-    facts = cluster()
-    facts.plan["backend"]["ipam"] = "backend"
-    assert not [check for check in checks(facts) if check["class"] == "planned_address"]
+def _backend_owns_addresses(*probes: Json) -> Cluster:
+    """Return a cluster whose backend hands out the addresses, out of the pool; nodes have no networks."""
+    network = plan()
+    network["backend"] = {**network["backend"], "ipam": "backend", "routes": "backend"}
+    for node in network["nodes"].values():
+        del node["pod_cidrs"], node["pod_gateways"]
+    network["backend"]["check"] = {
+        "node_to_local_pod": "node_address",
+        "node_to_remote_pod": ["node_address", "device:vxlan.calico"],
+        "hairpin": "device:tunl0",
+    }
+    others = [item for item in pods() if item["name"] not in {probe["name"] for probe in probes}]
+    return cluster_facts(network, [*others, *probes], services())
+
+
+def test_where_the_backend_hands_out_addresses_the_pool_is_what_they_are_held_against() -> None:
+    facts = _backend_owns_addresses(pod(0, "client", ["10.88.0.5"]), pod(1, "client", ["10.200.77.8"]))
+    found = {check["id"]: check for check in checks(facts) if check["class"] == "planned_address"}
+    assert found["planned_address/ipv4/none/node-0:client-0->node-0"]["expected"] == ["10.200.0.0/16"]
+    # In the pool, wherever the node's others are.
+    assert found["planned_address/ipv4/none/node-1:client-1->node-1"]["expected"] == ["10.200.77.8"]
+
+
+def test_what_the_backend_says_of_sources_reaches_the_nodes_as_it_is() -> None:
+    found = {check["id"]: check["expected"] for check in checks(_backend_owns_addresses())}
+    assert found["node_to_pod/ipv4/http/node-0->node-0:server-0"] == ["192.0.2.11"]
+    assert found["node_to_pod/ipv4/http/node-0->node-1:server-1"] == ["192.0.2.11", "device:vxlan.calico"]
+    assert found["hairpin/ipv4/http/node-0:server-0->server-local"] == ["device:tunl0"]
+
+
+def test_pods_of_different_nodes_with_one_address_are_found() -> None:
+    facts = _backend_owns_addresses(pod(0, "client", ["10.200.7.7"]), pod(1, "server", ["10.200.7.7"]))
+    shared = [
+        (check["source"]["name"], check["how"]["observed"])
+        for check in checks(facts)
+        if check["class"] == "unique_address" and check["how"]["observed"] not in check["expected"]
+    ]
+    assert shared == [
+        ("client-0", "10.200.7.7, which server-1 on node-1 has as well"),
+        ("server-1", "10.200.7.7, which client-0 on node-0 has as well"),
+    ]
 
 
 def test_a_check_without_its_pod_says_why_and_the_others_are_made() -> None:
@@ -247,7 +285,8 @@ def test_only_the_named_classes_are_checked() -> None:
     [
         (
             Settings(classes=("pod_to_moon",)),
-            f"network_check_classes names pod_to_moon, which is not one of: {', '.join(CLASSES)}",
+            f"network_check_classes names pod_to_moon, which is not one of: "
+            f"{', '.join((*CLASSES, *OTHER_CLASSES))}",
         ),
         (
             Settings(dns_outside="ignored"),

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         answer = json.loads((here / "cluster.json").read_text())
         if waits and answer["trouble"]:
             return dict(failed=True, msg=answer["trouble"])
-        return dict(changed=True, pods=answer["pods"], objects=answer["objects"])
+        return dict(changed=True, pods=answer["pods"], objects=answer["objects"], found=answer["found"])
 """
 
 
@@ -58,7 +58,12 @@ def port() -> Iterator[int]:
 
 
 def _run(
-    directory: Path, port: int, *arguments: str, pod: str = "10.200.0.11", trouble: str = ""
+    directory: Path,
+    port: int,
+    *arguments: str,
+    pod: str = "10.200.0.11",
+    trouble: str = "",
+    found: Sequence[dict[str, object]] = (),
 ) -> tuple[int, str]:
     """Run the role for a node whose node ports lead to the test's server; return exit status and output."""
     network = plan(1)
@@ -71,7 +76,7 @@ def _run(
     actions.mkdir()
     (actions / "cluster_objects.py").write_text(CLUSTER_OBJECTS.format(here=str(directory)))
     (directory / "cluster.json").write_text(
-        json.dumps({"pods": probes, "objects": offered, "trouble": trouble})
+        json.dumps({"pods": probes, "objects": offered, "found": list(found), "trouble": trouble})
     )
     inputs = {
         "network_check_plan": network,
@@ -122,7 +127,7 @@ def test_a_proven_network_is_reported_and_leaves_nothing_changed(tmp_path: Path,
     assert status == 0, output
     assert "4 of 4 checks passed" in output
     assert "changed=0" in output
-    assert _calls(tmp_path) == [("present", 10, True), ("absent", 1, False)]
+    assert _calls(tmp_path) == [("present", 10, True), ("absent", 3, False)]
     report = json.loads((tmp_path / "reports" / "network_check.json").read_text())
     assert (report["passed"], report["failed"]) == (4, 0)
     local = next(check for check in report["checks"] if check["id"].startswith("node_port/ipv4/http/local"))
@@ -138,7 +143,7 @@ def test_a_failure_fails_the_play_with_its_cause_after_the_probes_are_removed(
     assert "1 of 4 checks of the pod network failed." in output
     assert "pods of node-0 get addresses outside its pod network 10.200.0.0/24" in output
     # Probes that do not become ready are no reason to prove nothing: those that run are asked for once more.
-    assert _calls(tmp_path) == [("present", 10, True), ("present", 10, False), ("absent", 1, False)]
+    assert _calls(tmp_path) == [("present", 10, True), ("present", 10, False), ("absent", 3, False)]
 
 
 def test_a_run_without_a_single_check_proves_nothing_and_fails(tmp_path: Path, port: int) -> None:
@@ -147,6 +152,14 @@ def test_a_run_without_a_single_check_proves_nothing_and_fails(tmp_path: Path, p
     assert status == 2
     assert "no check was made, so nothing is proven" in output
     assert not (tmp_path / "reports").exists()
+
+
+def test_policies_that_nobody_enforces_fail_the_play_with_their_names(tmp_path: Path, port: int) -> None:
+    policy = {"kind": "NetworkPolicy", "metadata": {"namespace": "shop", "name": "deny"}}
+    chosen = '{"network_check_classes": ["planned_address", "network_policies"]}'
+    status, output = _run(tmp_path, port, "--extra-vars", chosen, found=[policy])
+    assert status == 2
+    assert "nobody enforces the NetworkPolicy objects in this cluster: shop/deny" in output
 
 
 def test_check_mode_asks_nobody(tmp_path: Path, port: int) -> None:
