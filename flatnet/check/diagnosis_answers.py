@@ -65,11 +65,13 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
         return None
     plan = clues.cluster.plan
     cidrs = plan["nodes"][there].get("pod_cidrs") or []
-    network = next((cidr for cidr in cidrs if ip_address(address) in ip_network(cidr)), address)
+    network = next((cidr for cidr in cidrs if ip_address(address) in ip_network(cidr)), "")
+    # Where the backend hands out addresses, a node has no network by which to name them.
+    pods = f"{network} (pods of {there})" if network else f"pods of {there}"
     look = f"ip route get {address} on {here}"
     matching = [entry for entry in routes if _covers(entry.get("dst", ""), address)]
     if not matching:
-        return f"no route to {network} (pods of {there}) on {here}", _restart(plan["backend"], here) or look
+        return f"no route to {pods} on {here}", _restart(plan["backend"], here) or look
     best = max(matching, key=lambda entry: ip_network(entry["dst"], strict=False).prefixlen)
     planned = {entry["destination"]: entry["gateway"] for entry in node_routes(plan, here)}
     if (
@@ -80,7 +82,7 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
         return None
     leads_to = best.get("gateway") or best.get("dev")
     return (
-        f"the route to {network} (pods of {there}) on {here} leads to {leads_to}, "
+        f"the route to {pods} on {here} leads to {leads_to}, "
         f"the plan says {planned[network]}",
         look,
     )

@@ -59,6 +59,14 @@ def test_a_missing_route_that_is_a_daemons_comes_back_by_restarting_it() -> None
     }
 
 
+def test_a_missing_route_is_named_where_nodes_have_no_pod_networks() -> None:
+    facts = _with_backend(routes="backend", ipam="backend", units=["calico-node"])
+    for node in facts.plan["nodes"].values():
+        del node["pod_cidrs"], node["tunnel_addresses"]
+    failures = run(_lost("node-1", "node-2"), _without_route("node-1", "10.200.2.0/24"), facts)
+    assert causes(failures) == {"no route to pods of node-2 on node-1"}
+
+
 def test_pods_that_lost_their_link_are_named_and_nothing_else_is_blamed() -> None:
     detail = "shop/web (10.200.1.7): the bridge cbr0 is gone"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.matrix import CLASSES, OTHER_CLASSES, matrix, part
 from flatnet.check.model import Check, Json, Settings
+from flatnet.contract.schema import SOURCES
 from flatnet.errors import FlatnetError
 
 CONTRACTS = sorted((Path(__file__).parents[3] / "roles").glob("cni_*/vars/contract.yml"))
@@ -309,28 +310,24 @@ def test_a_node_outside_the_plan_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        (
-            "sky_address",
-            "the contract of backend kubenet says check.hairpin: sky_address; "
-            "it is one of pod_gateway, node_address, tunnel_address, device:NAME",
-        ),
-        (
-            "tunnel_address",
-            "the contract of backend kubenet expects the tunnel_address of node-0 for hairpin, but the plan "
-            "of node-0 has no ipv4 tunnel_addresses; plan again for this backend",
-        ),
-    ],
-)
-def test_a_contract_that_the_plan_cannot_keep_is_refused(name: str, message: str) -> None:
+def test_a_contract_that_the_plan_cannot_keep_is_refused() -> None:
     facts = cluster()
-    facts.plan["backend"]["check"]["hairpin"] = name
+    facts.plan["backend"]["check"]["hairpin"] = "tunnel_address"
     facts.plan["nodes"]["node-0"]["tunnel_addresses"] = []
     with pytest.raises(FlatnetError) as refused:
         matrix(facts, SETTINGS)
-    assert str(refused.value) == message
+    assert str(refused.value) == (
+        "the contract of backend kubenet expects the tunnel_address of node-0 for hairpin, but the plan of "
+        "node-0 has no ipv4 tunnel_addresses; plan again for this backend"
+    )
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_that_a_contract_may_name_is_found_in_the_plan(name: str) -> None:
+    facts = cluster(backend="flannel")
+    facts.plan["backend"]["check"]["hairpin"] = name
+    hairpins = [check for check in checks(facts) if check["class"] == "hairpin"]
+    assert all(len(check["expected"]) == 1 for check in hairpins)
 
 
 def test_pods_on_their_way_out_and_strangers_take_no_part() -> None:
