@@ -82,8 +82,7 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
         return None
     leads_to = best.get("gateway") or best.get("dev")
     return (
-        f"the route to {pods} on {here} leads to {leads_to}, "
-        f"the plan says {planned[network]}",
+        f"the route to {pods} on {here} leads to {leads_to}, the plan says {planned[network]}",
         look,
     )
 

@@ -229,7 +229,7 @@ pods:
       labels: {app: probe}
       ready: true
 found:
-  description: The objects of the kinds that O(return_kinds) asks for, kind by kind. Values of Secrets are hidden.
+  description: The objects of the kinds that O(return_kinds) asks for. Values of Secrets are hidden.
   type: list
   elements: dict
   returned: when O(return_kinds) is given

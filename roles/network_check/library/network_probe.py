@@ -44,7 +44,7 @@ options:
     type: str
     default: ""
   policy:
-    description: The pods of the policies in place of the matrix, C(pods), C(message), and C(step) of their check.
+    description: The pods of policies in place of the matrix, C(pods) and C(message), and their C(step).
     type: dict
     default: {}
   limits:

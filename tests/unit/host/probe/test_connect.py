@@ -16,7 +16,6 @@ from flatnet.check.model import SILENCE, Json
 from flatnet.host.probe import checks, connect
 
 
-
 class _Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
