@@ -113,7 +113,8 @@ def _finish(host: Host, comparison: Comparison, old: Record) -> None:
             host.discard(f"{STAGING}/{file['sha256']}")
     if replace(record, asked={}) == Record(record.name):
         host.discard(path_of(record.name))
-    elif record != old:
+    elif record != old or comparison.plan.steps:
+        # After steps there is what stands for a killed apply, even where all is as the old record says.
         save(host, record)
 
 

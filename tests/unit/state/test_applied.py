@@ -1,0 +1,169 @@
+"""What a look found spares calls of node_state, and never one that would have changed anything."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from node_state_host import unit_text
+from node_state_rig import Rig
+
+from flatnet.host.state.look import look
+from flatnet.state.applied import holds_objects, holds_state, note_change, remember
+
+KUBELET: dict[str, Any] = {
+    "name": "kubelet",
+    "files": [{"path": "/etc/kubelet", "content": "a"}],
+    "units": [
+        {"name": "kubelet.service", "content": unit_text(), "restart_on": ["/etc/kubelet", "/opt/program"]}
+    ],
+}
+PROXY: dict[str, Any] = {"name": "proxy", "files": [{"path": "/etc/proxy", "content": "a"}]}
+UNCHANGED = {"changed": False, "changes": [], "restarted": [], "msg": "as wanted"}
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Return a host that has all states, in a run that has looked at it."""
+    monkeypatch.setenv("FLATNET_CACHE", str(tmp_path / "cache"))
+    made = Rig(tmp_path / "host", monkeypatch)
+    made.run(**KUBELET)
+    made.run(**PROXY)
+    see(made)
+    return made
+
+
+def see(rig: Rig) -> None:
+    remember("node-1", rig.folder, look(rig.host), {}, 0)
+    rig.requests.clear()
+
+
+def called(rig: Rig) -> list[str]:
+    return [request["state"]["name"] for request in rig.requests]
+
+
+def test_what_holds_needs_no_call_and_tells_the_same(rig: Rig) -> None:
+    assert rig.run(**KUBELET) == UNCHANGED
+    assert rig.run(**PROXY) == UNCHANGED
+    assert called(rig) == []
+
+
+def test_check_mode_needs_no_call_either(rig: Rig) -> None:
+    rig.in_check_mode = True
+    assert rig.run(**KUBELET) == UNCHANGED
+    assert called(rig) == []
+
+
+def test_a_finding_spares_one_call_only(rig: Rig) -> None:
+    rig.run(**KUBELET)
+    rig.run(**KUBELET)
+    assert called(rig) == ["kubelet"]
+
+
+def test_without_a_look_every_call_is_made(rig: Rig) -> None:
+    (rig.folder / "applied-node-1.json").unlink()
+    rig.run(**KUBELET)
+    rig.run(**PROXY)
+    assert called(rig) == ["kubelet", "proxy"]
+
+
+def test_another_value_costs_the_call_of_whom_it_concerns(rig: Rig) -> None:
+    result = rig.run(**{**KUBELET, "files": [{"path": "/etc/kubelet", "content": "b"}]})
+    assert [change["item"] for change in result["changes"]] == ["/etc/kubelet", "kubelet.service"]
+    assert "applied" not in result
+    assert rig.run(**PROXY) == UNCHANGED
+    assert called(rig) == ["kubelet"]
+
+
+def test_what_somebody_changed_is_repaired(rig: Rig) -> None:
+    rig.host.put("etc/proxy", "b")
+    see(rig)
+    assert rig.run(**KUBELET) == UNCHANGED
+    assert rig.run(**PROXY)["msg"] == "file /etc/proxy: update (content differs)"
+    assert called(rig) == ["proxy"]
+
+
+def test_a_program_of_another_owner_costs_the_call_of_whose_daemon_runs_it(rig: Rig) -> None:
+    rig.run(name="programs", files=[{"path": "/opt/program", "content": "new"}])
+    result = rig.run(**KUBELET)
+    assert result["restarted"] == [{"unit": "kubelet.service", "reason": "/opt/program changed"}]
+    assert rig.run(**PROXY) == UNCHANGED
+    assert called(rig) == ["programs", "kubelet"]
+
+
+def test_check_mode_predicts_what_follows_from_another_owners_change(rig: Rig) -> None:
+    rig.in_check_mode = True
+    rig.run(name="programs", files=[{"path": "/opt/program", "content": "new"}])
+    assert rig.run(**KUBELET)["restarted"] == [{"unit": "kubelet.service", "reason": "/opt/program changed"}]
+    assert rig.run(**PROXY) == UNCHANGED
+    assert called(rig) == ["programs", "kubelet"]
+
+
+def test_a_change_that_breaks_what_another_owner_applied_is_seen_in_the_same_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = rig.host.systemd._restart
+
+    def takes_the_proxy_along(name: str) -> object:
+        rig.host.put("etc/proxy", "b")
+        return run(name)
+
+    monkeypatch.setattr(rig.host.systemd, "_restart", takes_the_proxy_along)
+    rig.run(**{**KUBELET, "files": [{"path": "/etc/kubelet", "content": "b"}]})
+    assert rig.run(**PROXY)["changed"] is True
+
+
+def test_after_a_failed_apply_nothing_is_taken_to_hold(rig: Rig) -> None:
+    rig.host.fail_at = len(rig.host.steps) + 2
+    broken = rig.run(**{**KUBELET, "files": [{"path": "/etc/kubelet", "content": "b"}]})
+    assert broken["failed"] is True
+    rig.host.fail_at = None
+    rig.run(**PROXY)
+    assert called(rig) == ["kubelet", "proxy"]
+
+
+def test_after_a_call_without_an_answer_nothing_is_taken_to_hold(rig: Rig) -> None:
+    rig.ran = {"rc": 137, "stdout": "", "stderr": "Killed"}
+    with pytest.raises(AnsibleActionFail):
+        rig.run(**{**KUBELET, "files": [{"path": "/etc/kubelet", "content": "b"}]})
+    rig.ran = None
+    rig.run(**PROXY)
+    assert called(rig) == ["kubelet", "proxy"]
+
+
+def test_a_restart_that_was_asked_for_is_made(rig: Rig) -> None:
+    [unit] = KUBELET["units"]
+    result = rig.run(**{**KUBELET, "units": [{**unit, "restart_reasons": ["cbr0 is down"]}]})
+    assert result["restarted"] == [{"unit": "kubelet.service", "reason": "cbr0 is down"}]
+
+
+def test_who_wants_nothing_and_has_nothing_needs_no_call(rig: Rig) -> None:
+    assert rig.run(name="masquerade") == UNCHANGED
+    assert called(rig) == []
+    rig.run(name="proxy", state="absent")
+    assert called(rig) == ["proxy"]
+
+
+def test_a_look_at_another_host_says_nothing_about_this_one(rig: Rig) -> None:
+    rig.variables = {**rig.variables, "inventory_hostname": "node-2"}
+    rig.run(**PROXY)
+    assert called(rig) == ["proxy"]
+
+
+def test_objects_hold_until_something_changes_on_any_host(tmp_path: Path) -> None:
+    now = 10**18
+    remember("control-1", tmp_path, {}, {"dns": "aa", "flannel": "bb", "other": ""}, now)
+    assert holds_objects("control-1", tmp_path, "dns", "aa")
+    assert not holds_objects("control-1", tmp_path, "dns", "aa")
+    assert not holds_objects("control-1", tmp_path, "other", "")
+    assert not holds_objects("control-1", tmp_path, "unknown", "")
+    assert not holds_objects("node-1", tmp_path, "flannel", "bb")
+    note_change(tmp_path)
+    assert not holds_objects("control-1", tmp_path, "flannel", "bb")
+
+
+def test_a_look_after_the_change_counts_again(tmp_path: Path) -> None:
+    note_change(tmp_path)
+    remember("control-1", tmp_path, {"etcd": "cc"}, {"dns": "aa"}, 2 * 10**18)
+    assert holds_objects("control-1", tmp_path, "dns", "aa")
+    assert holds_state("control-1", tmp_path, "etcd", "cc", is_empty=False)
