@@ -144,8 +144,10 @@ def test_who_wants_nothing_and_has_nothing_needs_no_call(rig: Rig) -> None:
     assert called(rig) == ["proxy"]
 
 
-def test_a_look_at_another_host_says_nothing_about_this_one(rig: Rig) -> None:
-    rig.variables = {**rig.variables, "inventory_hostname": "node-2"}
+def test_a_look_at_another_host_says_nothing_about_this_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig, "variables", {**rig.variables, "inventory_hostname": "node-2"})
     rig.run(**PROXY)
     assert called(rig) == ["proxy"]
 

@@ -79,7 +79,7 @@ DRIFT: dict[str, Callable[[FakeHost], object]] = {
     "file gone": lambda host: (host.root / "etc/f").unlink(),
     "link elsewhere": lambda host: _point(host.root / "opt/link", "/elsewhere"),
     "unit stopped": lambda host: host.systemd.running.pop("a.service"),
-    "unit failed": lambda host: (host.systemd.running.pop("a.service"), host.systemd.failed.add("a.service")),
+    "unit failed": lambda host: _fail(host, "a.service"),
     "unit disabled": lambda host: host.systemd.enabled.remove("a.service"),
     "unit file altered": lambda host: host.put("etc/systemd/system/a.service", unit_text() + "#\n"),
     "another's file that a unit reads": lambda host: host.put("etc/others", "new"),
@@ -99,6 +99,11 @@ DRIFT: dict[str, Callable[[FakeHost], object]] = {
         "proc/sys/kernel/random/boot_id", "boot-2"
     ),
 }
+
+
+def _fail(host: FakeHost, unit: str) -> None:
+    host.systemd.running.pop(unit)
+    host.systemd.failed.add(unit)
 
 
 def _point(link: Path, target: str) -> None:
