@@ -30,7 +30,7 @@ RULES: Mapping[str, str] = {
     "dns-domain": "The DNS domain is a DNS name.",
     "cluster-name": "The cluster's name fits into kubeconfigs and flags.",
     "apiserver-san": "Extra names of the API server are DNS names or addresses.",
-    "api-port": "The port of the API server is no port of a daemon or the backend.",
+    "api-port": "The port of the API server is not a port of a daemon or the backend.",
     "apiserver-endpoint": "Load balancers of the API server are names, or addresses outside the networks.",
     "apiserver-san-missing": "A certificate made elsewhere has every name and address it needs.",
     "node-port-range": "The range of node ports is a range and holds no port of a daemon or the backend.",

@@ -198,7 +198,7 @@ def _api_endpoint(pair: Pair) -> list[Change]:
             "api_endpoint",
             f"Nodes, backends and kubeconfigs reach the API at {after['url']} in place of {before['url']}.",
             (
-                "The kubeconfigs on the hosts are written anew.",
+                "The kubeconfigs on the hosts are rewritten.",
                 "Hosts that a run leaves out, and people with a kubeconfig of their own, lose the API.",
             ),
             (*pair.restarts(*units), *pair.backend_restarts()),
