@@ -14,7 +14,7 @@ _SEVERAL = 2
 _FEW = 3
 
 
-def is_of_this_name(before: Allocations, settings: Settings, findings: Findings) -> bool:
+def shares_name(before: Allocations, settings: Settings, findings: Findings) -> bool:
     """Tell whether the allocations name this cluster, or none."""
     if before.cluster in ("", settings.cluster_name):
         return True
@@ -28,7 +28,7 @@ def is_of_this_name(before: Allocations, settings: Settings, findings: Findings)
     return False
 
 
-def is_of_these_nodes(
+def shares_nodes(
     before: Allocations, hosts: Sequence[Host], existing_nodes: object, findings: Findings
 ) -> bool:
     """Tell whether the allocations have a node of this cluster, or too few nodes to say.

@@ -21,7 +21,7 @@ from flatnet.plan.endpoint import Endpoint, api_endpoint
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
-from flatnet.plan.known_cluster import is_of_these_nodes, is_of_this_name
+from flatnet.plan.known_cluster import shares_name, shares_nodes
 from flatnet.plan.live import resolve_mtu
 from flatnet.plan.live_rules import check_live, check_node_ports
 from flatnet.plan.request import Pool, Request
@@ -107,9 +107,9 @@ def _prepare(
     resolve_hosts(ordered, resolved, findings)
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
-    known = is_of_this_name(before, settings, findings)
+    known = shares_name(before, settings, findings)
     if known and contract.ipam == "plan":
-        known = is_of_these_nodes(before, ordered, existing_nodes, findings)
+        known = shares_nodes(before, ordered, existing_nodes, findings)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
     sound = known and not _is_unsound(findings)
     request = request_of(settings, nodes, pins, contract, resolved) if sound else None
