@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from flatnet.errors import FlatnetError
-from flatnet.pki.compare import load_certificates, moment, validity_differences
+from flatnet.pki.compare import load_certificates, utc_text, validity_differences
 from flatnet.pki.issue import Authority, certificate_pem, issue, subject
 from flatnet.pki.keys import PrivateKey, generate_key, load_key, public_der
 from flatnet.pki.spec import CertificateSpec
@@ -77,7 +77,7 @@ def ensure_authority(
         kept.authority,
         "",
         (
-            f"{path} was made elsewhere and ends on {moment(current.not_valid_after_utc)}: no certificate"
+            f"{path} was made elsewhere and ends on {utc_text(current.not_valid_after_utc)}: no certificate"
             " outlives it",
         ),
     )

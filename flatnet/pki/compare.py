@@ -76,16 +76,16 @@ def validity_differences(certificate: x509.Certificate, renew_before_days: int, 
     """Return why its validity is not enough: not begun, over, or ending in less than renew_before_days."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
-        return [f"not valid before {moment(begin)}"]
+        return [f"not valid before {utc_text(begin)}"]
     if now >= end:
-        return [f"expired on {moment(end)}"]
+        return [f"expired on {utc_text(end)}"]
     if end - now < timedelta(days=renew_before_days):
-        return [f"expires on {moment(end)}, in less than {renew_before_days} days"]
+        return [f"expires on {utc_text(end)}, in less than {renew_before_days} days"]
     return []
 
 
-def moment(when: datetime) -> str:
-    """Return the moment as text in UTC, to the second."""
+def utc_text(when: datetime) -> str:
+    """Return a point in time as text in UTC, to the second."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

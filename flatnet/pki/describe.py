@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from flatnet.pki.compare import certificate_sans, certificate_usages, moment
+from flatnet.pki.compare import certificate_sans, certificate_usages, utc_text
 from flatnet.pki.issue import EXTENDED_USAGES, Authority
 from flatnet.pki.keys import describe_key
 from flatnet.pki.spec import CertificateSpec
@@ -61,6 +61,6 @@ def _text(
         f"key: {key}",
         *(f"usage: {usage}" for usage in usages),
         *(f"SAN: {san}" for san in sans),
-        f"valid until: {moment(ends)}",
+        f"valid until: {utc_text(ends)}",
     ]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from flatnet.pki.describe import certificate_text, spec_text
 from flatnet.pki.issue import Authority, certificate_pem, issue
 from flatnet.pki.keys import describe_key, generate_key, key_pem, load_key, public_pem
 from flatnet.pki.spec import CertificateSpec, KeyPairSpec
-from flatnet.pki.store import DIRECTORY_MODE, KEY_MODE, PUBLIC_MODE, Store, StoredFile, opened
+from flatnet.pki.store import DIRECTORY_MODE, KEY_MODE, PUBLIC_MODE, Store, StoredFile, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def reconcile(
     now = now.replace(microsecond=0)
     renewed = _renewed_names(specs, renew)
     _check_names(specs, key_pairs)
-    with opened(directory, check=check, lock_seconds=lock_seconds, preview=preview) as store:
+    with open_store(directory, check=check, lock_seconds=lock_seconds, preview=preview) as store:
         result = Reconciled()
         _repair_directory(store, result)
         authorities = {
@@ -121,7 +121,7 @@ def _renewed_names(specs: Sequence[CertificateSpec], patterns: Sequence[str]) ->
 def _repair_directory(store: Store, result: Reconciled) -> None:
     mode = store.mode()
     if mode is not None and mode & 0o077:
-        store.close_to_others(".", DIRECTORY_MODE)
+        store.set_mode(".", DIRECTORY_MODE)
         result.repaired.append(
             Change(str(store.directory), f"mode is {mode:04o}, wanted is {DIRECTORY_MODE:04o}")
         )
@@ -129,7 +129,7 @@ def _repair_directory(store: Store, result: Reconciled) -> None:
 
 def _repair_mode(file_name: str, found: StoredFile | None, store: Store, result: Reconciled) -> None:
     if found is not None and found.mode & 0o077:
-        store.close_to_others(file_name, KEY_MODE)
+        store.set_mode(file_name, KEY_MODE)
         result.repaired.append(Change(file_name, f"mode is {found.mode:04o}, wanted is {KEY_MODE:04o}"))
 
 

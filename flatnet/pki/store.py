@@ -36,7 +36,7 @@ class Store:
     """
 
     def __init__(self, directory: Path, *, check: bool, preview: Path | None = None) -> None:
-        """Remember the directory; use `opened` to get a locked one."""
+        """Remember the directory; use `open_store` to get a locked one."""
         self.directory = directory
         self.check = check
         self.target = preview if check else directory
@@ -94,8 +94,8 @@ class Store:
             unfinished.unlink(missing_ok=True)
             raise _refusal(path, "write", error) from error
 
-    def close_to_others(self, file_name: str, mode: int) -> None:
-        """Set the mode of a file (or of the directory, named ".") that other users could reach."""
+    def set_mode(self, file_name: str, mode: int) -> None:
+        """Set the mode of a file, or of the directory, which is named "."."""
         if self.check:
             return
         path = self.path(file_name)
@@ -130,7 +130,7 @@ class Store:
 
 
 @contextmanager
-def opened(
+def open_store(
     directory: Path, *, check: bool, lock_seconds: float, preview: Path | None = None
 ) -> Iterator[Store]:
     """Yield the store of the directory, locked against other runs; it is made when it is missing.

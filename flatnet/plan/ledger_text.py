@@ -8,7 +8,7 @@ import yaml
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.allocations import Allocations
-from flatnet.plan.collector import without_collector
+from flatnet.plan.garbage_collection import without_garbage_collection
 from flatnet.plan.ledger_lines import FOOTER, Layout, entry_text, read_lines, scalar
 
 HEADER = """---
@@ -54,7 +54,7 @@ def read_ledger(text: str, name: str) -> tuple[Allocations, Layout | None]:
         raise FlatnetError(
             f"the allocations file {name} is cut off: its last line is not {FOOTER}; {_ADVICE}"
         )
-    with without_collector():
+    with without_garbage_collection():
         found = read_lines(text)
         data, layout = found or (_parsed(text, name), None)
         try:

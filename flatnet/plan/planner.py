@@ -14,11 +14,11 @@ from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
 from flatnet.plan.chosen import Chosen, check_engine_families, choose
-from flatnet.plan.collector import without_collector
 from flatnet.plan.deployed import check_deployed
 from flatnet.plan.derive import pod_mtu
 from flatnet.plan.endpoint import Endpoint, api_endpoint
 from flatnet.plan.findings import Findings, split_error
+from flatnet.plan.garbage_collection import without_garbage_collection
 from flatnet.plan.host_rules import resolve_hosts
 from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.known_cluster import shares_name, shares_nodes
@@ -63,7 +63,7 @@ def plan_from_data(
     `deployed` is the plan that was provisioned last, `existing_nodes` are Node objects to adopt
     (adopt_nodes).
     """
-    with without_collector():
+    with without_garbage_collection():
         findings = Findings()
         wanted_settings, faults = read_settings(settings)
         for fault in faults:
@@ -85,7 +85,7 @@ def prepare_plan(
     existing_nodes: object = None,
 ) -> Planned:
     """Return the plan, the allocations to record and warnings. Raises FlatnetError as plan_network does."""
-    with without_collector():
+    with without_garbage_collection():
         return _prepare(settings, hosts, contracts, allocations or Allocations(), deployed, existing_nodes)
 
 

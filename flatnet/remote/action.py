@@ -9,7 +9,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 
 from flatnet.errors import FlatnetError
-from flatnet.remote.failures import Called, Ran, no_root, read_answer
+from flatnet.remote.failures import Called, Ran, no_become_message, read_answer
 from flatnet.remote.program import command, interpreter_of, packed_modules, program
 from flatnet.remote.unreachable import Target, explain, known_hosts_file
 
@@ -86,7 +86,7 @@ class HostAction(ActionBase):
             raise AnsibleConnectionFailure(explain(target, str(error))) from None
         except AnsibleError as error:
             # What is neither the connection nor the command is what stands between the two.
-            raise FlatnetError(no_root(target.title, target.user, str(error))) from None
+            raise FlatnetError(no_become_message(target.title, target.user, str(error))) from None
         called = Called(target.title, interpreter_of(setting), target.user)
         return read_answer(called, Ran(ran["rc"], ran["stdout"], ran["stderr"]), self.advice)
 

@@ -29,7 +29,7 @@ def read_answer(called: Called, ran: Ran, advice: str = "") -> dict[str, Any]:
     """
     answer = answer_in(ran.output)
     if answer is None:
-        raise FlatnetError(_silence(called, ran, advice))
+        raise FlatnetError(_no_answer_message(called, ran, advice))
     if answer.keys() == {"python"}:
         oldest = ".".join(map(str, OLDEST_PYTHON))
         raise FlatnetError(
@@ -37,18 +37,18 @@ def read_answer(called: Called, ran: Ran, advice: str = "") -> dict[str, Any]:
             "install a newer python3"
         )
     if answer.keys() == {"uid"}:
-        raise FlatnetError(not_root(called.host, called.user))
+        raise FlatnetError(not_root_message(called.host, called.user))
     return answer
 
 
-def not_root(host: str, user: str) -> str:
+def not_root_message(host: str, user: str) -> str:
     """Return the message for a login that is not that of root, where nobody becomes root."""
     return (
         f"{host} is logged in to as {user}, who is not root; set ansible_become: true, or ansible_user: root"
     )
 
 
-def no_root(host: str, user: str, said: str) -> str:
+def no_become_message(host: str, user: str, said: str) -> str:
     """Return the message for a user who cannot become root."""
     return (
         f"{host} does not let {user} become root: {said}; allow sudo without a password, "
@@ -56,7 +56,7 @@ def no_root(host: str, user: str, said: str) -> str:
     )
 
 
-def _silence(called: Called, ran: Ran, advice: str) -> str:
+def _no_answer_message(called: Called, ran: Ran, advice: str) -> str:
     said = " ".join((ran.errors.strip() or ran.output.strip()).split())[-300:]
     if ran.status == NO_PYTHON:
         return (
@@ -66,7 +66,7 @@ def _silence(called: Called, ran: Ran, advice: str) -> str:
         )
     # A program of ours that ends by a fault tells where, and may quote any word.
     if "Traceback" not in ran.errors and ("sudo" in said or "password" in said.lower()):
-        return no_root(called.host, called.user, said)
+        return no_become_message(called.host, called.user, said)
     words = said or "nothing was said"
     ended = f"{called.host} ended the program without an answer (status {ran.status}): {words}"
     return f"{ended}. {advice}" if advice else ended

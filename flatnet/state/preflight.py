@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from flatnet.remote.failures import not_root
+from flatnet.remote.failures import not_root_message
 
 # As `uname -m` says it; those that programs are built and published for.
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -38,7 +38,7 @@ def problems(
     """
     found = []
     if facts["uid"] != 0:
-        found.append(not_root(host, user))
+        found.append(not_root_message(host, user))
     if not facts["systemd"]:
         found.append(
             f"{host} runs {facts['init'] or 'an unknown program'} as its first process; "

@@ -13,7 +13,7 @@ from flatnet.errors import FlatnetError
 from flatnet.pki import KeyType, cluster_certificates, reconcile
 from flatnet.pki.issue import certificate_pem
 from flatnet.pki.keys import generate_key, key_pem
-from flatnet.pki.store import opened
+from flatnet.pki.store import open_store
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_run_waits_for_the_one_before_it(pki: Path) -> None:
         run(pki, cluster(3))
         order.append("second ended")
 
-    with opened(pki, check=False, lock_seconds=0):
+    with open_store(pki, check=False, lock_seconds=0):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.1)
@@ -210,7 +210,7 @@ def test_a_run_waits_for_the_one_before_it(pki: Path) -> None:
 @pytest.mark.parametrize("check", [True, False])
 def test_a_lock_held_for_too_long_is_an_error_that_names_it(pki: Path, check: bool) -> None:
     specs = cluster_certificates(cluster())
-    with opened(pki, check=False, lock_seconds=0), pytest.raises(FlatnetError) as caught:
+    with open_store(pki, check=False, lock_seconds=0), pytest.raises(FlatnetError) as caught:
         reconcile(pki, specs, NOW, check=check, lock_seconds=0.05)
     assert str(caught.value) == (
         f"{pki}/.lock: another run has held this lock for 0.05 s: let it end (fuser shows its process)"
@@ -218,7 +218,7 @@ def test_a_lock_held_for_too_long_is_an_error_that_names_it(pki: Path, check: bo
 
 
 def test_two_checks_run_at_the_same_time(pki: Path) -> None:
-    with opened(pki, check=True, lock_seconds=0):
+    with open_store(pki, check=True, lock_seconds=0):
         assert not reconcile(pki, cluster_certificates(cluster()), NOW, check=True, lock_seconds=0).changed
 
 

@@ -1,4 +1,4 @@
-"""Python's search for cycles of objects, paused while a plan is made."""
+"""Python's garbage collection, paused while a plan is made."""
 
 import gc
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
-    """Pause the search for cycles: a plan is a million objects without one, and walked over and over."""
+def without_garbage_collection() -> Iterator[None]:
+    """Pause the search for cycles: a plan is a million objects without one, searched over and over."""
     enabled = gc.isenabled()
     gc.disable()
     try:
