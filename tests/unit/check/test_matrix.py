@@ -3,7 +3,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from check_example import SETTINGS, checks, cluster, plan, pod, pods, services, with_pod
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +10,15 @@ from hypothesis import strategies as st
 from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.matrix import CLASSES, OTHER_CLASSES, matrix, part
 from flatnet.check.model import Check, Json, Settings
+from flatnet.contract import Resolved, find_contracts
 from flatnet.contract.schema import SOURCES
 from flatnet.errors import FlatnetError
 
-CONTRACTS = sorted((Path(__file__).parents[3] / "roles").glob("cni_*/vars/contract.yml"))
+CONTRACTS = [
+    contract.in_mode(mode)
+    for contract in find_contracts([Path(__file__).parents[3] / "roles"]).backends.values()
+    for mode in contract.modes
+]
 
 
 def _counts(nodes: int) -> dict[str, int]:
@@ -101,11 +105,10 @@ def test_a_contract_may_name_a_device_or_several_addresses() -> None:
     assert found["node_to_pod/ipv4/http/node-0->node-1:server-1"] == ["device:cilium_host", "192.0.2.11"]
 
 
-@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.parent.parent.name)
-def test_every_backends_contract_makes_a_matrix(path: Path) -> None:
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.title)
+def test_every_backends_contract_makes_a_matrix(contract: Resolved) -> None:
     facts = cluster()
-    contract = yaml.safe_load(path.read_text())[f"{path.parent.parent.name}_contract"]
-    found = matrix(replace(facts, plan={**facts.plan, "backend": contract}), SETTINGS)
+    found = matrix(replace(facts, plan={**facts.plan, "backend": contract.data}), SETTINGS)
     assert {check["class"] for check in found} >= {"node_to_pod", "hairpin"}
     assert all(check["expected"] for check in found)
 

@@ -258,7 +258,7 @@ def test_all_that_is_wrong_with_a_host_is_in_one_message() -> None:
             resolver_wanted=True,
         )
     assert caught.value.message.splitlines() == [
-        "host node-1 (192.0.2.11, port 22) is used as admin, who is not root; "
+        "host node-1 (192.0.2.11, port 22) is logged in to as admin, who is not root; "
         "set ansible_become: true, or ansible_user: root",
         "host node-1 (192.0.2.11, port 22) lacks nft (package nftables, needed by pod_masquerade); "
         "apt-get install nftables",
