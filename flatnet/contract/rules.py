@@ -22,7 +22,7 @@ def _sources_of_the_plan(data: Json) -> Iterator[tuple[str, str]]:
 
 def _several_networks(data: Json) -> Iterator[tuple[str, str]]:
     if data["several_pod_cidrs"] and data["ipam"] == "backend":
-        fault = "with ipam: backend the networks are pools, and any number goes; leave it out"
+        fault = "with ipam: backend kube-proxy would know a node's own pods by nothing; leave it out"
         yield "several_pod_cidrs", fault
 
 

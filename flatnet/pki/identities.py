@@ -118,7 +118,6 @@ IDENTITIES: tuple[Identity, ...] = (
     ),
     Identity("controller-manager", "system:kube-controller-manager", "ca", _CLIENT),
     Identity("scheduler", "system:kube-scheduler", "ca", _CLIENT),
-    Identity("proxy", "system:kube-proxy", "ca", _CLIENT),
     Identity("admin", "kubernetes-admin", "ca", _CLIENT, frozenset({"system:masters"})),
 )
 

@@ -91,6 +91,7 @@ RULES: Mapping[str, str] = {
     "immutable-backend": "The deployed backend stays.",
     "immutable-control-plane": "The deployed host of the control plane stays.",
     "immutable-backend-mode": "The mode of the deployed backend stays.",
+    "immutable-policy-engine": "The deployed policy engine stays.",
     "immutable-etcd-members": "The deployed members of etcd stay, and the addresses of several.",
     "allowed-change-unused": "An allowed change is one that the plan makes.",
 }

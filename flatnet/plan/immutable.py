@@ -89,6 +89,11 @@ KINDS: Mapping[str, Kind] = {
         "pods of two modes do not reach each other while the nodes change over",
         _KEEP,
     ),
+    "policy_engine": Kind(
+        "immutable-policy-engine",
+        "what the engine made stays on the hosts and goes on to refuse connections",
+        _KEEP,
+    ),
     "control_plane": Kind(
         "immutable-control-plane",
         "the daemons of the former host go on, and two controller managers and schedulers, each with an API "
@@ -111,7 +116,14 @@ def immutable_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     """
     _check_shape(deployed)
     changes = _family_changes(deployed, wanted)
-    judges = [_dns_changes, _backend_changes, _node_changes, _control_plane_changes, _etcd_changes]
+    judges = [
+        _dns_changes,
+        _backend_changes,
+        _engine_changes,
+        _node_changes,
+        _control_plane_changes,
+        _etcd_changes,
+    ]
     if not changes:
         judges = [_pod_changes, _service_changes, *judges, _node_network_changes]
     return changes + [change for judge in judges for change in judge(deployed, wanted)]
@@ -216,6 +228,19 @@ def _backend_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     units = "".join(f" and {unit}.service" for unit in _texts(before, "units") or ())
     how = f"stop the workloads, remove {old}{units} from every host, provision, and {_EVERY_POD}"
     return [Change("backend", f"cluster_network_backend {new}", str(old), how)]
+
+
+def _engine_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
+    before, after = (
+        engine if isinstance(engine := plan.get("policy_engine"), Mapping) else {}
+        for plan in (deployed, wanted)
+    )
+    old, new = before.get("name"), after.get("name")
+    # Who was nobody, or the backend, has left nothing of its own.
+    if "role" not in before or not new or old == new:
+        return []
+    how = f"provision, and remove {old} from every host"
+    return [Change("policy_engine", f"policy engine {new}", str(old), how)]
 
 
 def _mode_changes(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

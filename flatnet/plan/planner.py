@@ -159,7 +159,13 @@ def _unfinished(
         cidrs = [str(entry[family]) for family in resolved.families] if is_whole else []
         nodes[host.inventory_name] = {"name": host.node_name, "groups": host.groups, "pod_cidrs": cidrs}
     backend = {"name": chosen.backend.name, "mode": chosen.backend.mode, "units": list(chosen.backend.units)}
-    return {**cluster_part(settings, resolved), "backend": backend, "nodes": nodes}
+    engine = {"name": chosen.policy}
+    return {
+        **cluster_part(settings, resolved),
+        "backend": backend,
+        "policy_engine": engine,
+        "nodes": nodes,
+    }
 
 
 _UNSOUND = frozenset(

@@ -222,6 +222,7 @@ class Settings:
             "node_names",
             "backend",
             "backend_mode",
+            "policy_engine",
             "control_plane",
             "etcd_members",
         ),

@@ -29,14 +29,17 @@ def test_a_backend_runs_the_units_that_it_declares(role: Path) -> None:
     assert units == list(contract(role).in_mode().units)
 
 
-def test_a_backend_is_asked_what_it_refuses_before_anything_is_changed() -> None:
+def test_a_backend_and_an_engine_are_asked_what_they_refuse_before_anything_is_changed() -> None:
     first, *later = yaml.safe_load((ROOT / "playbooks/provision_network.yml").read_text())
     asked = [
         task["ansible.builtin.include_role"]
         for task in first["tasks"]
         if "ansible.builtin.include_role" in task
     ]
-    assert asked == [{"name": "cni_{{ network_plan.backend.name }}", "tasks_from": "preflight"}]
+    assert asked == [
+        {"name": "cni_{{ network_plan.backend.name }}", "tasks_from": "preflight"},
+        {"name": "policy_{{ network_plan.policy_engine.name }}", "tasks_from": "preflight"},
+    ]
     # What the first play does, it does on the controller, or reads.
     assert first["any_errors_fatal"]
     assert "node_programs" in str(later[0]["tasks"])

@@ -17,6 +17,7 @@ from plan_cases import (
 from plan_examples import (
     DEPLOYED,
     DUAL,
+    ENGINE,
     INTERFACE,
     MODES,
     SIX,
@@ -32,6 +33,7 @@ HERE = "node-port-in-use"
 ON_SIX = settings(SIX)
 MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
+DEPLOYED_WITH_ENGINE = prepare(**settings(network_policy_engine="example"), others=[ENGINE]).plan
 DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
 
 REFUSED_HOSTS = [
@@ -238,6 +240,11 @@ REFUSED_HOSTS = [
         node_b(node_name="node-b") | DEPLOYED_NOW,
     ),
     Case("immutable-backend", {"contract": FLANNEL} | DEPLOYED_NOW, {"contract": KUBENET} | DEPLOYED_NOW),
+    Case(
+        "immutable-policy-engine",
+        {"deployed": DEPLOYED_WITH_ENGINE},
+        settings(network_policy_engine="example") | {"others": [ENGINE], "deployed": DEPLOYED_WITH_ENGINE},
+    ),
     Case(
         "immutable-backend-mode",
         settings(network_backend_mode="tunnel") | {"contract": MODES} | DEPLOYED_IN_MODE,

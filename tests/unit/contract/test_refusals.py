@@ -272,7 +272,10 @@ CASES: dict[str, tuple[Any, list[str]]] = {
             "several_pod_cidrs": True,
             "check": dict.fromkeys(BACKEND["check"], "node_address"),
         },
-        ["several_pod_cidrs: with ipam: backend the networks are pools, and any number goes; leave it out"],
+        [
+            "several_pod_cidrs: with ipam: backend kube-proxy would know a node's own pods by nothing; "
+            "leave it out"
+        ],
     ),
     "what only a backend has": (
         COMPONENT | {"ipam": "plan", "policy": "none"},

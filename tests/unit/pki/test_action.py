@@ -100,15 +100,15 @@ def test_check_mode_shows_what_a_first_run_would_issue(tmp_path: Path) -> None:
 def test_the_difference_shows_sans_and_no_key(tmp_path: Path) -> None:
     directory = tmp_path / "pki"
     act(directory)
-    (directory / "proxy.key").unlink()
+    (directory / "controller-manager.key").unlink()
     sans = {"dns": ["kubernetes"], "ip": ["203.0.113.7"]}
     result = act(directory, {"apiserver_sans": sans}, check=True, diff=True)
     assert isinstance(result["diff"], list)
-    apiserver, proxy = result["diff"]
+    apiserver, manager = result["diff"]
     assert apiserver["after_header"] == "apiserver (SAN 203.0.113.7 added; SAN 10.32.0.1 removed)"
     assert "SAN: 10.32.0.1\n" in apiserver["before"]
     assert "SAN: 203.0.113.7\n" in apiserver["after"]
-    assert proxy["after_header"] == "proxy (key file is missing)"
+    assert manager["after_header"] == "controller-manager (key file is missing)"
     assert "PRIVATE" not in str(result)
 
 

@@ -60,7 +60,7 @@ def foreign_ca(directory: Path, end: datetime, *, ca: bool = True) -> x509.Certi
 def test_a_lost_ca_key_is_never_replaced(pki: Path) -> None:
     (pki / "ca.key").unlink()
     assert refusal(pki) == (
-        f"{pki}/ca.key is missing but 10 certificates of this CA exist, and a CA is never replaced"
+        f"{pki}/ca.key is missing but 9 certificates of this CA exist, and a CA is never replaced"
         " automatically: restore the file from a backup, or, to build a new trust on every host, remove ca.*"
         f" and the certificates that it issued from {pki}"
     )

@@ -29,7 +29,6 @@ LEAVES = [
     ("kubelet-server-node2", "ca", "system:node:node2", ["system:nodes"], "server", "node2 192.0.2.12"),
     ("controller-manager", "ca", "system:kube-controller-manager", [], "client", ""),
     ("scheduler", "ca", "system:kube-scheduler", [], "client", ""),
-    ("proxy", "ca", "system:kube-proxy", [], "client", ""),
     ("admin", "ca", "kubernetes-admin", ["system:masters"], "client", ""),
 ]
 

@@ -94,25 +94,25 @@ def test_a_certificate_from_the_future_is_issued_again(pki: Path) -> None:
     "content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
 def test_a_broken_certificate_is_issued_again_for_the_same_key(pki: Path, content: bytes) -> None:
-    (pki / "proxy.crt").write_bytes(content)
+    (pki / "controller-manager.crt").write_bytes(content)
     before = contents(pki)
-    assert reasons(run(pki)) == {"proxy": "certificate file cannot be read"}
-    assert changed_files(before, contents(pki)) == {"proxy.crt"}
+    assert reasons(run(pki)) == {"controller-manager": "certificate file cannot be read"}
+    assert changed_files(before, contents(pki)) == {"controller-manager.crt"}
 
 
 def test_a_broken_key_is_replaced_together_with_its_certificate(pki: Path) -> None:
-    (pki / "proxy.key").write_bytes(b"garbage")
+    (pki / "controller-manager.key").write_bytes(b"garbage")
     before = contents(pki)
-    assert reasons(run(pki)) == {"proxy": "key file cannot be read"}
-    assert changed_files(before, contents(pki)) == {"proxy.crt", "proxy.key"}
+    assert reasons(run(pki)) == {"controller-manager": "key file cannot be read"}
+    assert changed_files(before, contents(pki)) == {"controller-manager.crt", "controller-manager.key"}
     assert not run(pki).changed
 
 
 def test_a_certificate_for_another_key_is_issued_again(pki: Path) -> None:
-    (pki / "proxy.key").write_bytes((pki / "scheduler.key").read_bytes())
+    (pki / "controller-manager.key").write_bytes((pki / "scheduler.key").read_bytes())
     before = contents(pki)
-    assert reasons(run(pki)) == {"proxy": "certificate belongs to another key"}
-    assert changed_files(before, contents(pki)) == {"proxy.crt"}
+    assert reasons(run(pki)) == {"controller-manager": "certificate belongs to another key"}
+    assert changed_files(before, contents(pki)) == {"controller-manager.crt"}
 
 
 def test_a_certificate_swapped_for_another_one_says_everything_that_differs(pki: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_check_writes_nothing_and_says_what_a_run_then_does(tmp_path: Path) ->
     assert predicted == run(directory)
 
     (directory / "ca.crt").unlink()
-    (directory / "proxy.crt").write_bytes(b"")
+    (directory / "controller-manager.crt").write_bytes(b"")
     (directory / "admin.key").chmod(0o644)
     before = {
         path: (path.read_bytes(), path.stat().st_mode, path.stat().st_ino) for path in directory.iterdir()
@@ -99,7 +99,7 @@ def test_a_check_writes_nothing_and_says_what_a_run_then_does(tmp_path: Path) ->
     assert predicted == run(directory)
     assert reasons(predicted) == {
         "ca": "certificate file is missing, issued again with the same key",
-        "proxy": "certificate file cannot be read",
+        "controller-manager": "certificate file cannot be read",
     }
 
 

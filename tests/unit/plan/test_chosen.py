@@ -69,6 +69,7 @@ def test_without_kube_proxy_nothing_of_it_is_needed() -> None:
     found = needs(Settings(kube_proxy_mode="none"), contract=MODES)
     assert "kube-proxy" not in found["programs"]["kube_node"]
     assert "conntrack" not in found["commands"]
+    assert [one["name"] for one in found["identities"]] == ["flannel"]
     assert "kube-proxy" in needs(contract=MODES)["programs"]["kube_node"]
 
 
@@ -130,3 +131,7 @@ def test_everybody_who_needs_something_is_named_and_everything_is_there_once() -
         "kube_node": ["agnhost", "coredns", "pause"],
     }
     assert list(found["commands"]) == sorted(found["commands"])
+    assert found["identities"] == [
+        {"name": "flannel", "common_name": "flannel", "organizations": []},
+        {"name": "proxy", "common_name": "system:kube-proxy", "organizations": []},
+    ]

@@ -18,7 +18,14 @@ def text_of(plan: dict[str, Any]) -> str:
 
 def test_the_whole_plan_of_a_small_cluster() -> None:
     plan = prepare(Settings(underlay_mtu=1500), HOSTS[:2], FLANNEL).plan
-    assert set(plan.pop("needs")) == {"commands", "kernel_features", "programs", "images", "files"}
+    assert set(plan.pop("needs")) == {
+        "commands",
+        "kernel_features",
+        "identities",
+        "programs",
+        "images",
+        "files",
+    }
     assert plan == {
         "api_endpoint": {
             "host": "node-a",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, WITH_ETCD, host, hosts
-from plan_examples import MODES
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, KUBENET, WITH_ETCD, host, hosts, prepare
+from plan_examples import ENGINE, MODES
 from plan_report_cases import DUAL_HOSTS, PLANS, THREE, WIDE, difference, plan
 
 from flatnet.plan import Host, Settings
@@ -167,6 +167,7 @@ NODES_MOVED = {
     "node-2": ["10.200.2.0/24"],
 }
 # Kind of change, subject, deployed, wanted, words.
+GUARDED = prepare(Settings(network_policy_engine="example"), THREE, others=[ENGINE]).plan
 JUDGED: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
     (
         "dns_domain",
@@ -238,6 +239,13 @@ JUDGED: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
         plan(contract=FLANNEL),
         plan(),
         "The backend: flannel becomes kubenet.",
+    ),
+    (
+        "policy_engine",
+        "policy_engine",
+        GUARDED,
+        plan(),
+        "Network policies: example becomes none.",
     ),
     (
         "backend_mode",
@@ -417,3 +425,19 @@ def test_the_order_of_hosts_means_nothing(deployed: list[Host], wanted: list[Hos
     assert difference(plan(some=deployed), plan(some=wanted)) == difference(
         plan(), plan(some=[*THREE, host("node-3", "192.0.2.14")])
     )
+
+
+def test_an_engine_that_is_chosen_is_installed() -> None:
+    change = only(difference(plan(), GUARDED))
+    assert change.words == "Network policies: none becomes example."
+    assert change.effects == ("example is installed and started on every node.",)
+
+
+def test_without_kube_proxy_it_is_removed_and_does_not_restart() -> None:
+    contract = KUBENET | {"kube_proxy_modes": ["iptables", "none"]}
+    without = plan(Settings(kube_proxy_mode="none"), contract=contract)
+    change = only(difference(plan(contract=contract), without))
+    assert change.words == "The mode of kube-proxy: iptables becomes none."
+    assert change.effects == ("kube-proxy is taken off every node.",)
+    wider = plan(Settings(kube_proxy_mode="none", pod_cidrs=("10.200.0.0/15",)), contract=contract)
+    assert restarts(only(difference(without, wider))) == {"kube-controller-manager": FIRST}
