@@ -11,7 +11,14 @@ Diagnosis = tuple[str, str]
 _ANY = ""
 # What holds without services, names and ports; when one of these fails, the others fail with it.
 BASE_CLASSES = frozenset(
-    {"node_to_node", "pod_to_pod_same_node", "pod_to_pod_other_node", "node_to_pod", "pod_to_node"}
+    {
+        "node_to_node",
+        "pod_to_pod_same_node",
+        "pod_to_pod_other_node",
+        "node_to_pod",
+        "control_plane_to_pod",
+        "pod_to_node",
+    }
 )
 
 

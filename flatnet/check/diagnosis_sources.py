@@ -11,6 +11,7 @@ _ABOUT_SOURCES = frozenset(
         "pod_to_pod_same_node",
         "pod_to_pod_other_node",
         "node_to_pod",
+        "control_plane_to_pod",
         "pod_to_node",
         "cluster_ip",
         "hairpin",
@@ -39,7 +40,7 @@ def rewritten(finding: Finding, clues: Clues) -> Diagnosis | None:
             "which is not the address of a node: the underlay translates",
             "NAT rules of the machines, bridges and routers between the nodes",
         )
-    if finding["class"] == "node_to_pod" and owner == source:
+    if finding["class"] in ("node_to_pod", "control_plane_to_pod") and owner == source:
         return (
             f"{source} reaches pods from its {kind} address, the backend promises another of its addresses",
             f"ip route get {finding['target']['address']} on {source}: src names the address",

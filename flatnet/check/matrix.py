@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from flatnet.check.facts import Cluster
 from flatnet.check.matrix_pods import (
+    control_plane_to_pod,
     large_packets,
     node_to_node,
     node_to_pod,
@@ -46,6 +47,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "pod_to_pod_other_node": pod_to_pod_other_node,
     "large_packets": large_packets,
     "node_to_pod": node_to_pod,
+    "control_plane_to_pod": control_plane_to_pod,
     "pod_to_node": pod_to_node,
     "cluster_ip": cluster_ip,
     "hairpin": hairpin,
@@ -59,6 +61,8 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
 
 # Made beside the matrix: once for the cluster, and in steps of their own.
 OTHER_CLASSES = ("network_policies", "policy")
+# The part of a host that is checked and is not a node.
+_NOT_OF_NODES = frozenset({"control_plane_to_pod"})
 
 
 def matrix(cluster: Cluster, settings: Settings) -> list[Check]:
@@ -69,8 +73,9 @@ def matrix(cluster: Cluster, settings: Settings) -> list[Check]:
 def part(cluster: Cluster, settings: Settings, node: str) -> list[Check]:
     """Return the node's part of the matrix: what leaves it, and what the controller sends to it.
 
-    The parts of all nodes are disjoint and make up the matrix. Computed by itself, so that n nodes that
-    each compute their own cost as much as one that computes the matrix.
+    The parts of all nodes are disjoint and make up the matrix; a control-plane host that is not a node, but
+    has routes to pods, has a part beside them. Computed by itself, so that n nodes that each compute their
+    own cost as much as one that computes the matrix.
     Raises FlatnetError for a class or an expectation about outside names that does not exist.
     """
     known = (*CLASSES, *OTHER_CLASSES)
@@ -88,5 +93,6 @@ def part(cluster: Cluster, settings: Settings, node: str) -> list[Check]:
         for family in cluster.families
         for name, checks in CLASSES.items()
         if not settings.classes or name in settings.classes
+        if (name in _NOT_OF_NODES) != (node in cluster.nodes)
         for check in checks(Part(cluster, settings, node, family))
     ]

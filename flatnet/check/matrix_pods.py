@@ -160,6 +160,25 @@ def node_to_pod(part: Part) -> Iterator[Check]:
         )
 
 
+def control_plane_to_pod(part: Part) -> Iterator[Check]:
+    """Check that a host of the control plane that is not a node reaches pods on all nodes, as its API server.
+
+    The pods see the host's own address, by which they also answer.
+    """
+    source = part.own_node(part.node)
+    nodes = part.cluster.nodes
+    for node in nodes[: part.settings.peers] if part.settings.peers else nodes:
+        target = part.pod(node, SERVER)
+        yield part.check(
+            "control_plane_to_pod",
+            source,
+            target,
+            part.http(target["address"], part.settings.http_port),
+            expected=[source["address"]],
+            problem=part.problem(node, SERVER),
+        )
+
+
 def pod_to_node(part: Part) -> Iterator[Check]:
     """Check that a pod reaches every node, its own too, which sees the pod's own address."""
     for node in (part.node, *part.others):

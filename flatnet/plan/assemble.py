@@ -10,6 +10,7 @@ from flatnet.plan.chosen import Chosen
 from flatnet.plan.derive import apiserver_sans
 from flatnet.plan.endpoint import Endpoint
 from flatnet.plan.flags import cluster_flags, service_cidr_objects
+from flatnet.plan.host_rules import is_apart
 from flatnet.plan.hosts import Host
 from flatnet.plan.needs import needs_part
 from flatnet.plan.rules import Resolved
@@ -75,7 +76,12 @@ def assemble(
             "not_to": [*part["pod_cidrs"], *_host_networks(resolved)],
         },
         **cluster_flags(
-            settings, resolved.pods, resolved.services, resolved.node_prefixes, part["dns_addresses"]
+            settings,
+            resolved.pods,
+            resolved.services,
+            resolved.node_prefixes,
+            part["dns_addresses"],
+            calls_pods=chosen.backend.control_plane_routes and any(map(is_apart, hosts)),
         ),
     }
 

@@ -49,7 +49,7 @@ RULES: Mapping[str, str] = {
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",
     "control-plane-several": "There is one host of the control plane; etcd may have several.",
-    "control-plane-node": "Hosts of the control plane are nodes, so that API servers reach pods.",
+    "control-plane-node": "The API server's host reaches pods: as a node, or by routes of the backend.",
     "etcd-even": "etcd has an odd number of members.",
     "host-duplicate": "No two hosts share a name, a node name or an address.",
     "node-name": "Node names are names that the API server and certificates take.",

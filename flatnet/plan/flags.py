@@ -13,10 +13,16 @@ def cluster_flags(
     services: Sequence[Network],
     node_prefixes: Mapping[Family, int],
     dns_addresses: Sequence[str],
+    *,
+    calls_pods: bool = False,
 ) -> dict[str, Any]:
     """Return the plan's `flags`, `kube_proxy_configuration` and `kubelet_configuration`.
 
     Without kube-proxy there is nothing that it is told.
+
+    calls_pods: whether the API server has routes to pods and no kube-proxy beside it. It then has to call
+    the pods behind a Service, webhooks and aggregated APIs, by their own addresses: kubernetes,
+    cmd/kube-apiserver/app/server.go, buildServiceResolver.
 
     Dual stack spells the node prefix per family, and refuses the plain flag beside that:
     kubernetes, cmd/kube-controller-manager/app/core.go, setNodeCIDRMaskSizes.
@@ -39,6 +45,7 @@ def cluster_flags(
             "kube-apiserver": {
                 "service-cluster-ip-range": service_range,
                 "service-node-port-range": settings.node_port_range,
+                **({"enable-aggregator-routing": "true"} if calls_pods else {}),
             },
             "kube-controller-manager": {
                 "cluster-cidr": cluster_cidr,

@@ -52,15 +52,6 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
             _check_name(host, findings)
         if host.groups and not host.is_in_cluster:
             _refuse_outsider(host, findings)
-        if "kube_control_plane" in host.groups and "kube_node" not in host.groups:
-            findings.warn(
-                "control-plane-node",
-                "",
-                "it is not a node, so that its API server reaches neither pods nor Services: no webhook that "
-                "runs in a pod, and no API that a pod serves, such as the one of metrics",
-                "put it into kube_node as well; a taint keeps other pods off it",
-                host.inventory_name,
-            )
     resolve_addresses(hosts, resolved, findings)
     _check_duplicates(hosts, resolved, findings)
     for family in resolved.families:
@@ -68,6 +59,24 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
     for host in hosts:
         if host.pod_prefixes or host.max_pods is not None:
             _check_own_size(host, resolved, findings)
+
+
+def is_apart(host: Host) -> bool:
+    """Tell whether the host is of the control plane and not a node."""
+    return "kube_control_plane" in host.groups and "kube_node" not in host.groups
+
+
+def warn_of_unrouted(hosts: Sequence[Host], backend: str, findings: Findings) -> None:
+    """Warn of control-plane hosts that are not nodes, where the backend makes no routes to pods on such."""
+    for host in filter(is_apart, hosts):
+        findings.warn(
+            "control-plane-node",
+            "",
+            f"it is not a node, and backend {backend} makes no routes to pods there, so that its API server "
+            "reaches no webhook that runs in a pod, and no API that a pod serves, such as the one of metrics",
+            "put it into kube_node as well; a taint keeps other pods off it",
+            host.inventory_name,
+        )
 
 
 def _check_groups(hosts: Sequence[Host], findings: Findings) -> None:

@@ -19,7 +19,7 @@ from flatnet.plan.derive import pod_mtu
 from flatnet.plan.endpoint import Endpoint, api_endpoint
 from flatnet.plan.findings import Findings, split_error
 from flatnet.plan.garbage_collection import without_garbage_collection
-from flatnet.plan.host_rules import resolve_hosts
+from flatnet.plan.host_rules import resolve_hosts, warn_of_unrouted
 from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.known_cluster import shares_name, shares_nodes
 from flatnet.plan.live import resolve_mtu
@@ -105,6 +105,8 @@ def _prepare(
     check_engine_families(chosen, resolved.families, findings)
     check_services(settings, resolved, chosen.used, findings)
     resolve_hosts(ordered, resolved, findings)
+    if not contract.control_plane_routes:
+        warn_of_unrouted(ordered, contract.name, findings)
     pins = _pins(ordered, resolved, findings)
     nodes = [host for host in ordered if "kube_node" in host.groups]
     known = shares_name(before, settings, findings)

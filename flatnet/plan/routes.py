@@ -6,13 +6,16 @@ from typing import Any
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Network, parse_network
 
-# Who reaches pods: nodes, and control-plane hosts, whose API server calls webhooks in pods.
-ROUTED_GROUPS = ("kube_node", "kube_control_plane")
 
+def is_routed(node: Mapping[str, Any], backend: Mapping[str, Any]) -> bool:
+    """Tell whether a host of the plan has routes to the pods of others.
 
-def is_routed(node: Mapping[str, Any]) -> bool:
-    """Tell whether a node of the plan has routes to the others' pods."""
-    return any(group in node["groups"] for group in ROUTED_GROUPS)
+    Nodes have, and so have control-plane hosts, whose API server calls webhooks in pods, where the backend
+    can make them on a host that is not a node.
+    """
+    if "kube_node" in node["groups"]:
+        return True
+    return "kube_control_plane" in node["groups"] and bool(backend.get("control_plane_routes"))
 
 
 def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
@@ -25,7 +28,7 @@ def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
     planned = plan["nodes"].get(node)
     if planned is None:
         raise FlatnetError(f"there is no host {node!r} in the plan; plan again with the present inventory")
-    if plan["backend"]["routes"] != "plan" or not is_routed(planned):
+    if plan["backend"]["routes"] != "plan" or not is_routed(planned, plan["backend"]):
         return []
     order = {str(family): index for index, family in enumerate(plan["families"])}
     found: list[tuple[int, Network, str, str]] = []

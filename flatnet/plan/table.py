@@ -38,7 +38,7 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     total = sum(len(node["pod_cidrs"]) for node in plan["nodes"].values())
     for name, node in sorted(plan["nodes"].items()):
         listed = [", ".join(node[key]) for key in ("groups", "addresses", "pod_cidrs", "pod_gateways")]
-        routed = plan["backend"]["routes"] == "plan" and is_routed(node)
+        routed = plan["backend"]["routes"] == "plan" and is_routed(node, plan["backend"])
         nodes.add_row(name, node["name"], *listed, str(total - len(node["pod_cidrs"]) if routed else 0))
     for table in (cluster, nodes):
         for column in table.columns:

@@ -35,6 +35,10 @@ _DNS_RULE = "when not set the tenth address of each service network, as kubeadm 
 _FLAGS: Mapping[tuple[str, str], _Rule] = {
     ("kube-apiserver", "service-cluster-ip-range"): _Rule("service_cidrs", _SERVICE_RULE),
     ("kube-apiserver", "service-node-port-range"): _Rule("node_port_range", _AS_SET),
+    ("kube-apiserver", "enable-aggregator-routing"): _Rule(
+        "group kube_node",
+        "its host is not a node and has routes to pods: what a Service leads to is called there",
+    ),
     ("kube-controller-manager", "cluster-cidr"): _Rule("pod_cidrs", _POD_RULE),
     ("kube-controller-manager", "service-cluster-ip-range"): _Rule("service_cidrs", _SERVICE_RULE),
     ("kube-controller-manager", "node-cidr-mask-size"): _Rule("node_prefixes", _PREFIX_RULE),
@@ -67,7 +71,8 @@ _UNKNOWN = _Rule("", "computed by the planner")
 
 
 def _variable(name: str) -> str:
-    return setting_of(name).variable
+    """Return the variable of a setting; a group of the inventory, and nothing, stand for themselves."""
+    return name if not name or name.startswith("group ") else setting_of(name).variable
 
 
 def flag_origins(document: Document) -> dict[str, list[Origin]]:
@@ -93,7 +98,7 @@ def flag_origins(document: Document) -> dict[str, list[Origin]]:
 
 def _origin(daemon: str, name: str, value: object, rule: _Rule) -> Origin:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Origin(daemon, name, text, _variable(rule.setting) if rule.setting else "", rule.words)
+    return Origin(daemon, name, text, _variable(rule.setting), rule.words)
 
 
 def _host_origins(document: Document) -> list[Origin]:

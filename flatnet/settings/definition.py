@@ -21,13 +21,13 @@ class Kind:
 
 
 KINDS: Mapping[object, Kind] = {
-    str: Kind("str", "", "text"),
+    str: Kind("str", "", "string"),
     int: Kind("int", "", "whole number"),
     int | None: Kind("int", "", "whole number"),
     bool: Kind("bool", "", "boolean"),
-    tuple[str, ...]: Kind("list", "str", "list of texts"),
+    tuple[str, ...]: Kind("list", "str", "list of strings"),
     tuple[int, ...]: Kind("list", "int", "list of whole numbers"),
-    Mapping[str, str]: Kind("dict", "", "mapping of text to text"),
+    Mapping[str, str]: Kind("dict", "", "mapping of strings"),
     object: Kind("raw", "", "any value"),
 }
 """Annotation of a field -> its kind. A setting of any other type cannot be read."""

@@ -94,7 +94,7 @@ def _default_words(one: Setting) -> str:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return str(value)
-    raise _UnfitError(value, "it is not text", "quote it")
+    raise _UnfitError(value, "it is not a string", "quote it")
 
 
 def _number(value: object) -> int:
@@ -137,7 +137,7 @@ def _numbers(value: object) -> tuple[int, ...]:
 def _mapping(value: object) -> Mapping[str, str]:
     if isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair):
         return {str(name): str(text) for name, text in value.items()}
-    raise _UnfitError(value, "it is not a mapping of text to text", "write it like {name: value}")
+    raise _UnfitError(value, "it is not a mapping of strings", "write it like {name: value}")
 
 
 def _anything(value: object) -> object:

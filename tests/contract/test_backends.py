@@ -29,6 +29,11 @@ def test_a_backend_runs_the_units_that_it_declares(role: Path) -> None:
     assert units == list(contract(role).in_mode().units)
 
 
+@by_backend
+def test_a_backend_has_the_tasks_for_control_plane_hosts_that_it_promises(role: Path) -> None:
+    assert (role / "tasks/routes.yml").exists() == contract(role).in_mode().control_plane_routes
+
+
 def test_a_backend_and_an_engine_are_asked_what_they_refuse_before_anything_is_changed() -> None:
     first, *later = yaml.safe_load((ROOT / "playbooks/provision_network.yml").read_text())
     asked = [

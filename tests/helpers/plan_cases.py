@@ -20,6 +20,7 @@ KUBENET: dict[str, Any] = {
     "overhead": {"ipv4": 0, "ipv6": 0},
     "masquerade": "flatnet",
     "routes": "plan",
+    "control_plane_routes": True,
     "check": {
         "node_to_local_pod": "pod_gateway",
         "node_to_remote_pod": "node_address",
@@ -37,6 +38,7 @@ FLANNEL: dict[str, Any] = KUBENET | {
     "overhead": {"ipv4": 50, "ipv6": 70},
     "ports": [{"protocol": "udp", "port": 8472, "purpose": "VXLAN"}],
     "routes": "backend",
+    "control_plane_routes": False,
     "units": ["flanneld"],
     "identities": [{"name": "flannel", "common_name": "flannel"}],
     "needs": {"kernel_features": ["bridge", "veth", "vxlan"], "programs": {"kube_node": ["bridge"]}},

@@ -307,8 +307,8 @@ WARNED = [
     ),
     Case(
         "control-plane-node",
-        {"some": [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]},
-        {"some": HOSTS},
+        {"some": [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]], "contract": FLANNEL},
+        {"some": [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]], "contract": KUBENET},
     ),
     Case("etcd-even", node_b(groups=WITH_ETCD), {"some": members(HOSTS)}),
     Case("node-address-unused", node_b(addresses=("192.0.2.12", "2001:db8::2")), node_b(DUAL)),

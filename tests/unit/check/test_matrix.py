@@ -279,6 +279,21 @@ def test_a_check_without_its_pod_says_why_and_the_others_are_made() -> None:
     ]
 
 
+@pytest.mark.parametrize(("peers", "targets"), [(0, 3), (2, 2)])
+def test_a_control_plane_that_is_not_a_node_calls_pods_from_its_own_address_and_has_no_other_part(
+    peers: int, targets: int
+) -> None:
+    facts = cluster(3)
+    apart = {"name": "cp", "groups": ["kube_control_plane"], "addresses": ["192.0.2.9"], "pod_cidrs": []}
+    facts = replace(facts, plan={**facts.plan, "nodes": {**facts.plan["nodes"], "cp": apart}})
+    found = part(facts, replace(SETTINGS, peers=peers), "cp")
+    assert [check["class"] for check in found] == ["control_plane_to_pod"] * targets
+    assert found[1]["id"] == "control_plane_to_pod/ipv4/http/cp->node-1:server-1"
+    assert found[1]["expected"] == ["192.0.2.9"]
+    assert found[1]["how"] == {"method": "http", "host": "10.200.1.10", "port": 8080, "path": "clientip"}
+    assert "control_plane_to_pod" not in {check["class"] for check in part(facts, SETTINGS, "node-0")}
+
+
 def test_only_the_named_classes_are_checked() -> None:
     whole = matrix(cluster(), Settings(classes=("hairpin", "node_port")))
     assert {check["class"] for check in whole} == {"hairpin", "node_port"}

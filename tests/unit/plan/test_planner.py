@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, contracts_of, host, hosts, prepare
@@ -158,6 +159,16 @@ def test_ipv6_alone_is_planned_with_its_own_flag() -> None:
     assert plan["families"] == ["ipv6"]
     assert plan["flags"]["kube-controller-manager"]["node-cidr-mask-size"] == "64"
     assert plan["apiserver_sans"]["ip"] == ["127.0.0.1", "2001:db8:32::1", "2001:db8::1", "::1"]
+
+
+@pytest.mark.parametrize(("contract", "expected"), [(KUBENET, "true"), (FLANNEL, None)])
+def test_an_api_server_beside_no_kube_proxy_calls_pods_by_their_own_addresses(
+    contract: dict[str, Any], expected: str | None
+) -> None:
+    flag = "enable-aggregator-routing"
+    apart = [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]
+    assert prepare(some=apart, contract=contract).plan["flags"]["kube-apiserver"].get(flag) == expected
+    assert flag not in prepare(contract=contract).plan["flags"]["kube-apiserver"]
 
 
 def test_a_node_name_of_its_own_is_what_kubernetes_sees() -> None:

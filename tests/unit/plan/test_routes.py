@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 import pytest
-from plan_cases import FLANNEL, HOSTS, host, hosts, prepare
+from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, host, hosts, prepare
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings, node_routes
@@ -30,6 +32,12 @@ def test_routes_are_by_destination_as_a_number_whatever_the_names_are() -> None:
         "10.200.20.0/24",
         "10.200.100.0/24",
     ]
+
+
+def test_a_control_plane_that_is_no_node_has_none_where_the_backend_makes_none_there() -> None:
+    some = [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]
+    contract = KUBENET | {"control_plane_routes": False}
+    assert node_routes(prepare(some=some, contract=contract).plan, "node-a") == []
 
 
 def test_nobody_has_routes_where_the_backend_makes_them() -> None:

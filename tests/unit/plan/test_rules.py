@@ -274,7 +274,7 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
         ({"cluster_max_pods": "many"}, "[setting-type] cluster_max_pods 'many': it is not a whole number"),
         ({"cluster_max_pods": True}, "[setting-type] cluster_max_pods True: it is not a whole number"),
         ({"cluster_pod_cidrs": [10]}, "[setting-type] cluster_pod_cidrs [10]: it is not a list of strings"),
-        ({"cluster_dns_domain_name": 5}, "[setting-type] cluster_dns_domain_name 5: it is not text"),
+        ({"cluster_dns_domain_name": 5}, "[setting-type] cluster_dns_domain_name 5: it is not a string"),
         (
             {"cluster_api_port": 70000},
             "[setting-range] cluster_api_port 70000: it is not from 1 to 65535. "
