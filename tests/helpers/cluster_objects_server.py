@@ -116,6 +116,8 @@ class FakeApi:
             },
             "objects": [],
             "owner": "",
+            "node_annotations": [],
+            "node_labels": [],
             "state": "present",
             "field_manager": "flatnet",
             "propagation": "background",
@@ -128,6 +130,29 @@ class FakeApi:
             "return_kinds": [],
             **changes,
         }
+
+    def patch(self, path: str, change: Json, *, dry: bool) -> tuple[int, Json]:
+        """Merge a change as RFC 7386 has it; null removes."""
+        merged = _merged(self.objects[path], change)
+        for section, values in change["metadata"].items():
+            merged["metadata"][section] = {
+                key: value
+                for key, value in merged["metadata"][section].items()
+                if values.get(key, value) is not None
+            }
+        return 200, merged if dry else self.put(path, merged)
+
+    def groups(self) -> list[Json]:
+        """Return the groups of the API, each with its versions, the first one preferred."""
+        names: dict[str, list[Json]] = {}
+        for path in self.kinds:
+            if path.startswith("/apis/"):
+                group, _, version = path.removeprefix("/apis/").partition("/")
+                names.setdefault(group, []).append({"groupVersion": f"{group}/{version}", "version": version})
+        return [
+            {"name": name, "versions": versions, "preferredVersion": versions[0]}
+            for name, versions in names.items()
+        ]
 
     def put(self, path: str, item: Json) -> Json:
         """Store an object as a controller would, and tell the watchers."""
@@ -249,13 +274,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, query: dict[str, str], body: Json) -> tuple[int, Json]:
         state = self.state
+        if path == "/apis":
+            return 200, {"kind": "APIGroupList", "groups": state.groups()}
         if path in state.kinds:
+            verbs = ["delete", "get", "list", "patch", "watch"]
             names = [
-                {"name": name, "kind": kind, "namespaced": namespaced}
+                {"name": name, "kind": kind, "namespaced": namespaced, "verbs": verbs}
                 for name, kind, namespaced in state.kinds[path]
             ]
             return 200, {"kind": "APIResourceList", "resources": names}
         with state.changed:
+            if self.headers.get("Content-Type") == "application/merge-patch+json":
+                return state.patch(path, body, dry="dryRun" in query)
             if self.command == "PATCH":
                 return state.apply(path, body, dry="dryRun" in query)
             if path in state.objects:
@@ -270,7 +300,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     @staticmethod
     def _fits(collection: str, query: dict[str, str], path: str, item: Json) -> bool:
-        if path.rpartition("/")[0] != collection:
+        folder, _, plural = collection.rpartition("/")
+        inside = path.rpartition("/")[0]
+        everywhere = inside.startswith(f"{folder}/namespaces/") and inside.endswith(f"/{plural}")
+        if inside != collection and not everywhere:
             return False
         for selector in filter(None, query.get("labelSelector", "").split(",")):
             key, _, value = selector.partition("=")

@@ -55,6 +55,15 @@ def note(
         return
 
 
+def noted_objects(host: Host, owner: str) -> list[dict[str, Any]]:
+    """Return the definitions that are noted of an owner; none where nothing, or nothing readable, is."""
+    try:
+        noted = json.loads(host.text(f"{NOTES}/{owner}.json") or "{}")
+        return [entry["definition"] for entry in noted.get("objects", ())]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
 def look(host: Host) -> dict[str, str]:
     """Return, for each owner with a note, the digest of what it applied, or nothing.
 

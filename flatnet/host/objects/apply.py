@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from .client import Client
-from .definitions import custom_kinds, hidden, normalised, ordered
+from .definitions import custom_kinds, hidden, is_owned, normalised, ordered
 from .discovery import Discovery, Reference, UnknownKindError
 from .errors import ApiError, ObjectsError
 from .wait import wait_until_gone
@@ -101,7 +101,7 @@ class Applier:
             except ApiError as error:
                 expected = error.missing_namespace and reference.namespace in _SYSTEM_NAMESPACES
                 if not expected or time.monotonic() >= give_up:
-                    raise _refused(reference, error) from error
+                    raise refused(reference, error) from error
             time.sleep(_POLL_SECONDS)
 
     def _reference(self, item: dict[str, Any], kinds: set[tuple[str, str]]) -> Reference | None:
@@ -119,11 +119,14 @@ class Applier:
             # A new kind is served a moment after its definition is stored.
             time.sleep(_POLL_SECONDS)
 
-    def remove(self, objects: list[dict[str, Any]], propagation: str) -> tuple[list[Change], list[Reference]]:
+    def remove(
+        self, objects: list[dict[str, Any]], propagation: str, owner: str = ""
+    ) -> tuple[list[Change], list[Reference]]:
         """Delete the objects in the reverse order of making them; return changes and what is on its way out.
 
         propagation is Background or Foreground: whether what an object owns goes after or before it. What
-        does not exist, or is being deleted already, is no change.
+        does not exist, or is being deleted already, is no change. owner: whose label an object must have to
+        go, "" for any object.
         """
         changes, leaving = [], []
         for item in reversed(ordered(objects)):
@@ -132,7 +135,7 @@ class Applier:
             except UnknownKindError:
                 continue
             before = self._current(reference)
-            if before is None:
+            if before is None or (owner and not is_owned(before, owner)):
                 continue
             leaving.append(reference)
             if before["metadata"].get("deletionTimestamp"):
@@ -154,7 +157,7 @@ class Applier:
             self._client.request("DELETE", self._discovery.path(reference), None, body)
         except ApiError as error:
             if error.code not in (404, 409):
-                raise _refused(reference, error) from error
+                raise refused(reference, error) from error
 
     def _current(self, reference: Reference) -> dict[str, Any] | None:
         try:
@@ -162,7 +165,7 @@ class Applier:
         except ApiError as error:
             if error.code == 404:
                 return None
-            raise _refused(reference, error) from error
+            raise refused(reference, error) from error
 
 
 def _change(
@@ -182,7 +185,8 @@ def _unresolved(item: dict[str, Any]) -> Reference:
     return Reference(item["apiVersion"], item["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _refused(reference: Reference, error: ApiError) -> ObjectsError:
+def refused(reference: Reference, error: ApiError) -> ObjectsError:
+    """Return what to tell of an object that the API server refused."""
     message = f"{reference}: {error}"
     if error.code == 422 and any(words in message for words in ("immutable", "may not change")):
         message += ": remove the object first (state: absent), then apply it again"

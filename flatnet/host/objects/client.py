@@ -44,15 +44,16 @@ class Client:
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
         content_type: str = "application/json",
+        busy_seconds: float = _BUSY_SECONDS,
     ) -> dict[str, Any]:
         """Send a request and return the JSON object of the answer.
 
-        A busy server is asked again for up to 20 seconds. Raises ApiError for an answer that is a failure,
+        A busy server is asked again for up to busy_seconds. Raises ApiError for an answer that is a failure,
         UnreachableError when there is none.
         """
         text = None if body is None else json.dumps(body).encode()
         target = _target(path, query)
-        give_up = time.monotonic() + _BUSY_SECONDS
+        give_up = time.monotonic() + busy_seconds
         while True:
             response, content = self._exchange(method, target, text, content_type)
             if response.status not in _BUSY or time.monotonic() >= give_up:

@@ -36,6 +36,10 @@ _LAST = {
     "ValidatingWebhookConfiguration": 3,
 }
 
+# By them a removal finds what an owner applied.
+MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "flatnet"
+OWNER_LABEL = "flatnet.io/owner"
+
 # What the API server keeps for itself: no difference in it is a change of the object.
 _BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
@@ -71,7 +75,7 @@ def labelled(objects: list[dict[str, Any]], owner: str) -> list[dict[str, Any]]:
     """
     if not owner:
         return objects
-    labels = {"app.kubernetes.io/managed-by": "flatnet", "flatnet.io/owner": owner}
+    labels = {MANAGER_LABEL: MANAGER, OWNER_LABEL: owner}
     return [
         {
             **item,
@@ -79,6 +83,21 @@ def labelled(objects: list[dict[str, Any]], owner: str) -> list[dict[str, Any]]:
         }
         for item in objects
     ]
+
+
+def is_owned(item: dict[str, Any], owner: str) -> bool:
+    """Tell whether an object has the labels of an owner."""
+    labels = item["metadata"].get("labels") or {}
+    return labels.get(MANAGER_LABEL) == MANAGER and labels.get(OWNER_LABEL) == owner
+
+
+def no_longer_wanted(before: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the definitions applied before whose objects are not among the wanted.
+
+    Node objects are never: each is of a host, which leaves the cluster by being drained first.
+    """
+    kept = {_identity(item) for item in wanted}
+    return [item for item in before if item["kind"] != "Node" and _identity(item) not in kept]
 
 
 def normalised(current: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +142,13 @@ def custom_kinds(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
         for item in objects
         if item["kind"] == "CustomResourceDefinition"
     }
+
+
+def _identity(item: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Return which object is meant, whatever version of its group it is written in."""
+    metadata = item["metadata"]
+    group = item["apiVersion"].rpartition("/")[0]
+    return group, item["kind"], metadata.get("namespace") or "default", metadata["name"]
 
 
 def _position(kind: str) -> int:

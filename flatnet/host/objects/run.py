@@ -6,13 +6,14 @@ import time
 from typing import Any
 
 from ..state.host import Host
-from .applied import note
+from .applied import note, noted_objects
 from .apply import Applier, Change
 from .client import Client
-from .definitions import normalised, shown, wanted_objects
+from .definitions import no_longer_wanted, normalised, shown, wanted_objects
 from .discovery import Discovery, Reference
 from .errors import MissingCredentialsError, UnreachableError
 from .listing import listed
+from .owned import owned_objects, release_nodes
 from .pods import summaries
 from .wait import wait_until_gone, wait_until_ready
 from .waiting import wait
@@ -48,14 +49,24 @@ def _run(
     discovery = Discovery(client)
     applier = Applier(client, discovery, parameters["field_manager"], check=check)
     objects = wanted_objects(parameters)
+    warnings: list[str] = []
     if parameters["state"] == "absent":
-        changes, leaving = applier.remove(objects, parameters["propagation"].capitalize())
+        owner = parameters["owner"] if not objects else ""
+        if owner:
+            objects, warnings = owned_objects(client, owner)
+        changes, leaving = applier.remove(objects, parameters["propagation"].capitalize(), owner)
+        changes += release_nodes(client, _node_keys(parameters), check=check)
         seconds = parameters["wait_gone_seconds"]
         if seconds and not check:
             wait_until_gone(client, discovery, leaving, time.monotonic() + seconds, seconds)
     else:
         changes = applier.apply(objects)
+        before = noted_objects(host, parameters["owner"]) if host is not None and parameters["owner"] else []
+        stale = no_longer_wanted(before, objects)
+        changes += applier.remove(stale, "Background", parameters["owner"])[0]
     result = _result(changes, diff=diff)
+    if warnings:
+        result["warnings"] = warnings
     if not check:
         wait(client, discovery, objects, parameters)
     if host is not None and not check:
@@ -69,6 +80,10 @@ def _run(
         kinds = parameters["return_kinds"]
         result["found"] = [item for kind in kinds for item in listed(client, discovery, kind)]
     return result
+
+
+def _node_keys(parameters: dict[str, Any]) -> dict[str, list[str]]:
+    return {"annotations": parameters["node_annotations"], "labels": parameters["node_labels"]}
 
 
 def _without_a_server(parameters: dict[str, Any], reason: str, *, diff: bool) -> dict[str, Any]:

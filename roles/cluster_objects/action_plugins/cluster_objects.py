@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from flatnet.contract import find_contracts
 from flatnet.host.objects.applied import digest
 from flatnet.remote.action import HostAction
+from flatnet.remote.roles import roles_paths
 from flatnet.state.applied import holds_objects, note_change
 
 ARGUMENTS = {
@@ -23,6 +25,8 @@ ARGUMENTS = {
     "objects": {"type": "list", "elements": "dict", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "owner": {"type": "str", "default": ""},
+    "node_annotations": {"type": "list", "elements": "str", "default": []},
+    "node_labels": {"type": "list", "elements": "str", "default": []},
     "field_manager": {"type": "str", "default": "flatnet"},
     "propagation": {
         "type": "str",
@@ -80,9 +84,19 @@ class ActionModule(HostAction):
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return what changed in the cluster."""
         parameters, check, diff = self.arguments(ARGUMENTS), self._task.check_mode, self._task.diff
+        if parameters["owner"] and parameters["state"] == "absent" and not parameters["objects"]:
+            self._add_keys(parameters)
         if holds_objects(self.host(variables), self.folder(), parameters["owner"], digest(parameters)):
             return {"changed": False, "changes": [], **({"diff": []} if diff else {})}
         answer = self.ask({"parameters": parameters, "check": check, "diff": diff}, variables)
         if not check and (answer.get("changed") or answer.get("failed")):
             note_change(self.folder())
         return answer
+
+    def _add_keys(self, parameters: dict[str, Any]) -> None:
+        """Add what the owner's contract, if it has one, says that its programs write into Node objects."""
+        contract = find_contracts(roles_paths(self._loader)).get(parameters["owner"])
+        if contract:
+            makes = contract.all_makes()
+            parameters["node_annotations"] += makes.node_annotations
+            parameters["node_labels"] += makes.node_labels

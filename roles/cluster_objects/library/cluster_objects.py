@@ -55,8 +55,23 @@ options:
       - Who the objects belong to, such as the name of a role. They get the labels C(flatnet.io/owner) with
         this value and C(app.kubernetes.io/managed-by=flatnet), by which a removal finds them.
       - Empty sets no labels.
+      - What the owner applied before from this host, and no longer defines, is removed, if it still has the
+        labels; a Node never is.
+      - With O(state=absent) and no O(objects), everything that has the labels is removed, of whatever kind,
+        and from Node objects the annotations and labels that the contract of a role of this name declares.
+      - Deleting a CustomResourceDefinition deletes all objects of its kind.
     type: str
     default: ""
+  node_annotations:
+    description: With O(state=absent), annotations to remove from all Node objects; V(*) stands for any text.
+    type: list
+    elements: str
+    default: []
+  node_labels:
+    description: With O(state=absent), labels to remove from all Node objects; V(*) stands for any text.
+    type: list
+    elements: str
+    default: []
   field_manager:
     description: Name under which the API server records the fields that the definitions set.
     type: str
@@ -192,6 +207,12 @@ EXAMPLES = r"""
     objects:
       - {apiVersion: v1, kind: Namespace, metadata: {name: probes}}
     wait_gone_seconds: 60
+
+- name: Remove all that a role has in the API
+  cluster_objects:
+    credentials: *admin
+    state: absent
+    owner: cni_flannel
 """
 
 RETURN = r"""
