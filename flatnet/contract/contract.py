@@ -71,15 +71,24 @@ class Contract:
             raise FlatnetError(f"{who} has no mode {mode!r}; {known}{listed}")
         return found
 
+    @property
+    def removed(self) -> str:
+        """When it is removed among others, the same in every mode."""
+        return next(iter(self.resolved.values())).removed
+
     def all_makes(self) -> Makes:
         """Return what it makes in any of its modes."""
+        every: Makes = Record(Makes).build(self.all_makes_data())
+        return every
+
+    def all_makes_data(self) -> Json:
+        """Return what it makes in any of its modes, as plain data."""
         kind = Record(Makes)
         made = [one.data["makes"] for one in self.resolved.values()]
         merged: Json = {}
         for one, mode in zip(made, self.modes, strict=True):
             merged = kind.merge(merged, _relabelled(one, merged, mode))
-        every: Makes = kind.build(merged)
-        return every
+        return merged
 
 
 def _relabelled(made: Json, merged: Json, mode: str) -> Json:

@@ -106,6 +106,13 @@ def _table_fault(table: Json) -> str:
     return ""
 
 
+def _makes_fault(makes: Json) -> str:
+    # They have no names to be recognised by.
+    if makes.get("virtual_servers") and "cleanup" not in makes:
+        return "virtual_servers needs cleanup, which says how they are removed"
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Port:
     """What is received from other hosts."""
@@ -237,6 +244,42 @@ class Table:
 
     family: Annotated[str, key(Choice(("ip", "ip6", "inet", "arp", "bridge", "netdev")), "The family.")]
     name: Annotated[str, key(words.TABLE, "The name, or a pattern.")]
+    kept_while: Annotated[
+        str | None,
+        key(
+            words.NAME,
+            "A word of rules, such as dnat; while there is one in the table, somebody uses it.",
+            default=None,
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedChain:
+    """A chain of iptables that programs of several owners use, such as those of a CNI plugin."""
+
+    name: Annotated[str, key(words.CHAIN, "The name, or a pattern.")]
+    kept_while: Annotated[str, key(words.CHAIN, "While there is such a chain in the table, it is in use.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodNetwork:
+    """A network of the Container Network Interface."""
+
+    name: Annotated[str, key(words.NAME, "The name, which libcni notes with each pod that it attaches.")]
+    attachments: Annotated[str, key(words.PATH, "The directory of libcni's notes.")]
+    configurations: Annotated[str, key(words.PATH, "The directory where the runtime reads of the network.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Containerd:
+    """A containerd, in which other runtimes may have containers too."""
+
+    state: Annotated[str, key(words.PLACE, "The directory of what runs, and of its socket.")]
+    root: Annotated[str, key(words.PLACE, "The directory of what it keeps.")]
+    namespaces: Annotated[
+        tuple[str, ...], key(ListOf(words.NAME), "Its namespaces that it is given images in.", default=[])
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +322,10 @@ class Makes:
     chains: Annotated[
         tuple[str, ...], key(ListOf(words.CHAIN), "Chains of iptables, legacy and nft.", default=[])
     ]
+    shared_chains: Annotated[
+        tuple[SharedChain, ...],
+        key(ListOf(Record(SharedChain)), "Chains of iptables that others may use too.", default=[]),
+    ]
     tables: Annotated[
         tuple[Table, ...], key(ListOf(Record(Table, check=_table_fault)), "Tables of nftables.", default=[])
     ]
@@ -294,6 +341,25 @@ class Makes:
         ),
     ]
     virtual_servers: Annotated[bool, key(Flag(), "Whether it makes virtual servers of IPVS.", default=False)]
+    cleanup: Annotated[
+        str | None,
+        key(
+            words.COMMAND,
+            "How one of its programs removes the virtual servers; it may remove those of others.",
+            default=None,
+        ),
+    ]
+    pod_networks: Annotated[
+        tuple[PodNetwork, ...],
+        key(ListOf(Record(PodNetwork), unique="name"), "Networks that pods are attached to.", default=[]),
+    ]
+    container_namespaces: Annotated[
+        tuple[str, ...],
+        key(ListOf(words.NAME), "Namespaces of containerd in which it makes containers.", default=[]),
+    ]
+    containerd: Annotated[
+        Containerd | None, key(Record(Containerd), "The containerd that it runs.", default=None)
+    ]
     api_objects: Annotated[
         tuple[ApiObject, ...],
         key(ListOf(Record(ApiObject)), "Kinds of objects that its programs create in the API.", default=[]),
@@ -410,7 +476,17 @@ class Terms:
         key(ListOf(Record(Identity), unique="name"), "Its client certificates.", default=[]),
     ]
     needs: Annotated[Needs, key(Record(Needs), "What it needs of a host.", default={})]
-    makes: Annotated[Makes, key(Record(Makes), "What it makes on a host and in the API.", default={})]
+    removed: Annotated[
+        str,
+        key(
+            Choice(("first", "middle", "last")),
+            "When it is removed among others: first what starts pods, last what removing others needs.",
+            default="middle",
+        ),
+    ]
+    makes: Annotated[
+        Makes, key(Record(Makes, check=_makes_fault), "What it makes on a host and in the API.", default={})
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,6 +133,8 @@ CHAIN = Text(r"[A-Za-z0-9_.:*?\[\]-]{1,28}", "a chain's name of up to 28 charact
 SET = Text(r"[^\s/]{1,31}", "an ipset's name of up to 31 characters, or a pattern", _too_wide)
 TABLE = Text(r"[A-Za-z][A-Za-z0-9_.*?\[\]-]*", "the name of an nftables table, or a pattern", _too_wide)
 PLACE = Text(r"/\S+", "an absolute path", _place)
+PATH = Text(r"/\S+", "an absolute path")
+COMMAND = Text(r"[A-Za-z0-9][\w.-]*( [\w.=/-]+)*", "a program with its arguments")
 PIN = Text(r"/\S+", "an absolute path", _pin)
 INTERFACE_ADDRESS = Text(r"[0-9a-f.:/]+", "an address with a prefix length", _interface_address)
 ROUTE_WORD = Text(r"[a-z][a-z0-9_-]*", "a number from 0 to 255 or a protocol's name")

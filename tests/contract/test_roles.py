@@ -77,6 +77,13 @@ def test_every_input_is_described_and_typed(role: Path) -> None:
     ] == []
 
 
+def test_every_role_with_a_contract_is_removed_in_the_same_way() -> None:
+    tasks = {path.parent.parent.name: path for path in (ROOT / "roles").glob("*/meta/contract.yml")}
+    contents = {(ROOT / "roles" / name / "tasks/remove.yml").read_text() for name in tasks}
+    assert tasks
+    assert len(contents) == 1
+
+
 def test_every_role_is_given_the_credentials_of_the_api_in_the_same_way() -> None:
     described = {
         name: option

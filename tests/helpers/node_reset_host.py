@@ -4,9 +4,9 @@ import base64
 import json
 from pathlib import Path
 
-from node_state_host import FakeHost, Killed, Ran, apply, unit_text
+from node_state_host import FakeHost, Json, Killed, Ran, apply, unit_text
 
-from flatnet.host.reset.request import Request
+from flatnet.host.reset.request import Owner, Request
 from flatnet.host.reset.run import reset
 
 UNIT = "containerd.service"
@@ -124,17 +124,52 @@ class ClusterHost(FakeHost):
 
 
 TASKS = "run/containerd/io.containerd.runtime.v2.task/k8s.io"
-REQUEST = Request(
-    owners=["kube_node", "kube_proxy", "cni_*", "container_runtime", "node_programs"],
-    data={"kube_node": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*", "/var/lib/cni/", "/opt/cni/"]},
-    chains={"kube_node": ["KUBE-"], "cni_flannel": ["FLANNEL-"]},
-    interfaces=["cbr0", "flannel.1"],
-    programs_directory="/usr/local/bin",
-    cni_programs_directory="/opt/cni/bin",
+NETWORK = {"name": "flatnet", "attachments": "/var/lib/cni/results", "configurations": "/etc/cni/net.d"}
+CONTAINERD = {"state": "/run/containerd", "root": "/var/lib/containerd", "namespaces": ["k8s.io"]}
+STAGES = {"kube_node": "first", "container_runtime": "last", "node_programs": "last"}
+
+
+def request(others: dict[str, Json] | None = None, **owners: Json) -> Request:
+    """Return a request to remove the owners, each with what it makes; the others stay."""
+    going, staying = (
+        [Owner(name, STAGES.get(name, "middle"), makes) for name, makes in given.items()]
+        for given in (owners, others or {})
+    )
+    return Request(going, staying, "/usr/local/bin", "/opt/cni/bin")
+
+
+def interface(name: str, carries: str = "own_pods") -> Json:
+    """Return what declares one interface."""
+    return {"interfaces": {"one": {"name": name, "carries": carries}}}
+
+
+KUBENET = {
+    **interface("cbr0"),
+    "pod_networks": [NETWORK],
+    "shared_chains": [{"name": "CNI-HOSTPORT-*", "kept_while": "CNI-DN-*"}],
+    "directories": ["/var/lib/cni/results/flatnet-*", "/var/lib/cni/"],
+}
+REQUEST = request(
+    kube_node={
+        "container_namespaces": ["k8s.io"],
+        "chains": ["KUBE-*"],
+        "directories": ["/var/lib/kubelet", "/opt/cni/"],
+    },
+    kube_proxy={
+        **interface("kube-ipvs0", "services"),
+        "virtual_servers": True,
+        "cleanup": "kube-proxy --cleanup",
+    },
+    cni_flannel={**interface("flannel.1"), "chains": ["FLANNEL-*"]},
+    cni_kubenet=KUBENET,
+    container_runtime={"containerd": CONTAINERD},
+    node_programs={},
 )
 # What two runtimes share: a reset has to keep both places for others.
-RUNTIME_REQUEST = REQUEST._replace(
-    data={"kube_node": ["/var/lib/kubelet"], "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
+RUNTIME_REQUEST = request(
+    kube_node={"container_namespaces": ["k8s.io"], "directories": ["/var/lib/kubelet"]},
+    container_runtime={"containerd": CONTAINERD, "directories": ["/run/containerd", "/var/lib/containerd"]},
+    node_programs={},
 )
 
 

@@ -158,6 +158,8 @@ class FakeKernel:
         return ""
 
     def nft(self, arguments: list[str], text: str | None) -> Ran:
+        if arguments == ["list", "tables"]:
+            return Ran(0, "".join(f"table {name}\n" for name in self.tables), "")
         if "list" in arguments:
             listed = self.tables.get(" ".join(arguments[-2:]))
             return Ran(1, "", "Error: No such file or directory") if listed is None else Ran(0, listed, "")

@@ -1,4 +1,4 @@
-"""What Kubernetes and the portmap plugin set in the kernel and leave behind: that alone, by its names."""
+"""What programs set in the packet filter and leave behind: that alone, by its names, never a flush."""
 
 from __future__ import annotations
 
@@ -6,81 +6,95 @@ import shlex
 from collections.abc import Iterator
 
 from ..state.host import Host
-from .request import Change, Outcome, Request
+from .claims import Claims, entries, matches
+from .request import Change, Outcome
 
-# The portmap plugin's (containernetworking/plugins, plugins/meta/portmap): a chain for each pod, and three
-# that others on this host may share.
-_PORTMAP_POD = "CNI-DN-"
-_PORTMAP = {"CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-SETMARK"}
-_NFTABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
-_PORTMAP_TABLES = (("ip", "cni_hostport"), ("ip6", "cni_hostport"))
-# Holds the addresses of services where kube-proxy's mode is ipvs, and is there in no other mode.
-_IPVS_INTERFACE = "kube-ipvs0"
+# One host may have rules of both (iptables-legacy(8), iptables-nft(8)); which of them plain `iptables` is can
+# change with an update. Without the names of both it is the one there is.
+_VARIANTS = ("-legacy", "-nft")
 
 
-def remove_chains(host: Host, prefixes: list[str], outcome: Outcome, check: bool) -> None:
-    """Remove chains whose names begin so, and portmap's, with the rules into them; each table in one go."""
-    for save, restore in (("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore")):
-        saved = host.run([save], changes=False)
-        if saved.status != 0:
+def remove_chains(host: Host, claims: Claims, outcome: Outcome, check: bool) -> None:
+    """Remove the chains with the rules that lead into them, of both families and variants, by table."""
+    if not claims.listed("chains") and not claims.listed("shared_chains"):
+        return
+    for program in ("iptables", "ip6tables"):
+        for variant, saved in _saved(host, program):
+            batch: list[str] = []
+            for table, chains, rules in _tables(saved):
+                gone = _going(chains, claims)
+                if gone:
+                    outcome.changes += [
+                        Change("chain", f"{program}{variant} {table} {chain}") for chain in gone
+                    ]
+                    batch += _deletion(table, gone, rules)
+            if batch and not check:
+                restore = f"{program}{variant}-restore"
+                ran = host.run([restore, "--noflush", "--wait"], "\n".join([*batch, ""]))
+                if ran.status != 0:
+                    outcome.problems.append(f"chains of the packet filter ({restore}): {ran.complaint}")
+
+
+def remove_tables(host: Host, claims: Claims, outcome: Outcome, check: bool) -> None:
+    """Remove the tables of nftables; one that others may use too stays while it has a rule of the kind."""
+    if not claims.listed("tables"):
+        return
+    listed = host.run(["nft", "list", "tables"], changes=False)
+    for line in listed.output.splitlines() if listed.status == 0 else ():
+        name = line.partition(" ")[2].strip()
+        if not claims.takes("tables", name) or _is_used(host, claims, name):
             continue
-        batch = []
-        for table, chains, rules in _tables(saved.output):
-            gone = _ours(chains, prefixes)
-            if not gone:
-                continue
-            outcome.changes += [Change("chain", f"{save[:-5]} {table} {chain}") for chain in gone]
-            leading = [rule for rule in rules if _chain(rule) not in gone and _target(rule) in gone]
-            batch += [
-                f"*{table}",
-                *(f":{chain} - [0:0]" for chain in gone),
-                # As it was printed: iptables-restore knows no other quotes than its own.
-                *(f"-D{rule[2:]}" for rule in leading),
-                *(f"-X {chain}" for chain in gone),
-                "COMMIT",
-            ]
-        if batch and not check:
-            ran = host.run([restore, "--noflush", "--wait"], "\n".join([*batch, ""]))
-            if ran.status != 0:
-                outcome.problems.append(f"the chains of Kubernetes ({restore}): {ran.complaint}")
-
-
-def remove_tables(host: Host, outcome: Outcome, check: bool) -> None:
-    """Remove kube-proxy's tables of nftables, and portmap's when no pod has a port in it."""
-    for family, table in (*_NFTABLES, *_PORTMAP_TABLES):
-        listed = host.run(["nft", "list", "table", family, table], changes=False)
-        if listed.status != 0:
-            continue
-        if (family, table) in _PORTMAP_TABLES and "dnat" in listed.output:
-            continue
-        outcome.changes.append(Change("table", f"{family} {table}"))
+        outcome.changes.append(Change("table", name))
         if not check:
-            ran = host.run(["nft", "delete", "table", family, table])
+            ran = host.run(["nft", "delete", "table", *name.split(" ")])
             if ran.status != 0:
-                outcome.problems.append(f"table {family} {table}: {ran.complaint}")
+                outcome.problems.append(f"table {name}: {ran.complaint}")
 
 
-def remove_virtual_servers(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
-    """Let kube-proxy, which has stopped, remove what it set in ipvs mode; there alone.
-
-    Its cleanup does not know its own virtual servers from those of others: it flushes IPVS in any mode
-    (pkg/proxy/ipvs/cleanup.go). Chains and tables, which it removes besides, have gone by their names.
-    """
-    if host.lstat(f"/sys/class/net/{_IPVS_INTERFACE}") is None:
+def remove_sets(host: Host, claims: Claims, outcome: Outcome, check: bool) -> None:
+    """Remove the sets of ipset, once no rule refers to them; a set of sets goes before what it holds."""
+    if not claims.listed("ipsets"):
         return
-    outcome.changes += [
-        Change("virtual servers", "all of IPVS"),
-        Change("interface", _IPVS_INTERFACE),
+    listed = host.run(["ipset", "list", "-name"], changes=False)
+    names = [name for name in listed.output.split("\n") if name and claims.takes("ipsets", name)]
+    outcome.changes += [Change("ipset", name) for name in names]
+    left = [] if check else names
+    while left:
+        refused = {}
+        for name in left:
+            ran = host.run(["ipset", "destroy", name])
+            if ran.status != 0:
+                refused[name] = ran.complaint
+        if len(refused) == len(left):
+            outcome.problems += [f"ipset {name}: {complaint}" for name, complaint in refused.items()]
+            return
+        left = list(refused)
+
+
+def _saved(host: Host, program: str) -> Iterator[tuple[str, str]]:
+    """Yield (variant, what it saves) of each variant that is there."""
+    found = False
+    for variant in _VARIANTS:
+        ran = host.run([f"{program}{variant}-save"], changes=False)
+        found = found or ran.status != 127
+        if ran.status == 0:
+            yield variant, ran.output
+    if not found:
+        ran = host.run([f"{program}-save"], changes=False)
+        if ran.status == 0:
+            yield "", ran.output
+
+
+def _deletion(table: str, gone: list[str], rules: list[str]) -> list[str]:
+    leading = [rule for rule in rules if _chain(rule) not in gone and _target(rule) in gone]
+    return [
+        f"*{table}",
+        *(f":{chain} - [0:0]" for chain in gone),
+        # As it was printed: iptables-restore knows no other quotes than its own.
+        *(f"-D{rule[2:]}" for rule in leading),
+        *(f"-X {chain}" for chain in gone),
+        "COMMIT",
     ]
-    if check:
-        return
-    # Its exit status is that of all the removals that it attempts; the interface goes after the servers.
-    ran = host.run([f"{request.programs_directory}/kube-proxy", "--cleanup"])
-    if host.lstat(f"/sys/class/net/{_IPVS_INTERFACE}") is not None:
-        outcome.problems.append(
-            f"interface {_IPVS_INTERFACE} and the virtual servers of IPVS: {ran.complaint}; "
-            f"take out those of Kubernetes with ipvsadm, and run `ip link delete dev {_IPVS_INTERFACE}`"
-        )
 
 
 def _tables(saved: str) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -111,8 +125,31 @@ def _target(rule: str) -> str:
     return ""
 
 
-def _ours(chains: list[str], prefixes: list[str]) -> list[str]:
-    """Return the chains to remove. Portmap's shared ones stay while a chain of somebody's pod is left."""
-    pods = {chain for chain in chains if chain.startswith(_PORTMAP_POD)}
-    shared = set() if pods else _PORTMAP
-    return [chain for chain in chains if chain.startswith(tuple(prefixes)) or chain in shared]
+def _going(chains: list[str], claims: Claims) -> list[str]:
+    """Return the chains to remove. Shared ones stay while a chain is left that stands for a use of them."""
+    gone = [chain for chain in chains if claims.takes("chains", chain)]
+    left = [chain for chain in chains if chain not in gone]
+    for shared in claims.listed("shared_chains"):
+        if not any(matches(shared["kept_while"], chain) for chain in left):
+            gone += [
+                chain
+                for chain in left
+                if matches(shared["name"], chain)
+                and chain not in gone
+                and not claims.keeps("shared_chains", chain)
+            ]
+    return gone
+
+
+def _is_used(host: Host, claims: Claims, name: str) -> bool:
+    """Tell whether somebody's rule is left in a table of which the owners say what such a rule has in it."""
+    words = [
+        table["kept_while"]
+        for owner in claims.going
+        for table in entries(owner, "tables")
+        if table.get("kept_while") and matches(f"{table['family']} {table['name']}", name)
+    ]
+    if not words:
+        return False
+    listed = host.run(["nft", "list", "table", *name.split(" ")], changes=False)
+    return any(word in listed.output.split() for word in words)

@@ -1,4 +1,4 @@
-"""What the programs made while they ran: mounts, directories, interfaces."""
+"""What the programs made while they ran: mounts, directories."""
 
 from __future__ import annotations
 
@@ -7,26 +7,44 @@ import stat
 from fnmatch import fnmatchcase
 
 from ..state.host import Host
+from ..state.record import Record
+from .claims import Claims, entries, matches
 from .request import Change, Outcome
 
 
-def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: bool) -> None:
-    """Remove the interfaces of the backends; a bridge with a port of others stays, and is a problem."""
-    for name in names:
-        if host.lstat(f"/sys/class/net/{name}") is None:
-            continue
-        outcome.changes.append(Change("interface", name))
-        if check:
-            continue
-        ports = host.names_in(f"/sys/class/net/{name}/brif")
-        if ports:
-            outcome.problems.append(
-                f"interface {name} has ports of others, {', '.join(ports)}: take them out of it"
-            )
-            continue
-        ran = host.run(["ip", "link", "delete", "dev", name])
-        if ran.status != 0:
-            outcome.problems.append(f"interface {name}: {ran.complaint}")
+def remove_mounts(host: Host, claims: Claims, outcome: Outcome, check: bool) -> None:
+    """Unmount what programs have mounted, and what is mounted below it: the deepest first."""
+    if not claims.listed("mounts"):
+        return
+    mounts = _mounts(host)
+    tops = [place for place in mounts if claims.takes("mounts", place)]
+    below = {place for place in mounts for top in tops if f"{place}/".startswith(f"{top}/")}
+    for place in sorted(below, reverse=True):
+        outcome.changes.append(Change("mount", place))
+        if not check:
+            ran = host.run(["umount", place])
+            if ran.status != 0:
+                outcome.problems.append(f"{place} cannot be unmounted: {ran.complaint}")
+
+
+def data_of(claims: Claims, records: list[Record]) -> dict[str, list[str]]:
+    """Return the places of each owner that goes, without those where an owner that stays has something.
+
+    records: of the owners that stay. With a slash at its end a place goes only when it is empty, whoever
+    claims it.
+    """
+    kept = {place.rstrip("/") for owner in claims.staying for place in entries(owner, "directories")}
+    kept |= {path for record in records for path in (*record.files, *record.links)}
+
+    def is_free(place: str) -> bool:
+        return place.endswith("/") or not any(
+            matches(place, path) or path.startswith(f"{place}/") for path in kept
+        )
+
+    return {
+        owner.name: [place for place in entries(owner, "directories") if is_free(place)]
+        for owner in claims.going
+    }
 
 
 def remove_data(host: Host, data: dict[str, list[str]], outcome: Outcome, check: bool) -> set[str]:

@@ -1,29 +1,41 @@
-"""What to take away, as the role lists it, and what came of it."""
+"""What to take away, as the controller lists it, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+# When an owner goes: first what starts pods, last what removing the others needs.
+FIRST, MIDDLE, LAST = "first", "middle", "last"
+
+
+class Owner(NamedTuple):
+    """A role whose state node_state has recorded, and what else its programs make.
+
+    stage: when it goes, FIRST, MIDDLE or LAST. makes: the `makes` of its contract, as plain data.
+    """
+
+    name: str
+    stage: str
+    makes: dict[str, Any]
 
 
 class Request(NamedTuple):
-    """The role's data.
+    """Owners that are to go, in the order to remove them, and the others that are known; they stay.
 
-    owners: names under which node_state has recorded what it made, in the order to remove them; `*` at the
-    end of one stands for any text.
-    data: owner -> directories and files that its programs have filled, in the order to remove them; `*` in
-    the last part stands for any text, and with `/` at its end a directory goes when it is empty.
-    chains: owner -> how the names of the packet filter chains begin that its programs make.
-    interfaces: names of network interfaces that its backends make.
     programs_directory, cni_programs_directory: where the programs lie.
     """
 
-    owners: list[str]
-    data: dict[str, list[str]]
-    chains: dict[str, list[str]]
-    interfaces: list[str]
+    owners: list[Owner]
+    others: list[Owner]
     programs_directory: str
     cni_programs_directory: str
+
+    @classmethod
+    def from_wire(cls, given: dict[str, Any]) -> Request:
+        """Return it from plain data."""
+        lists = {name: [Owner(**owner) for owner in given[name]] for name in ("owners", "others")}
+        return cls(**{**given, **lists})
 
 
 class Change(NamedTuple):

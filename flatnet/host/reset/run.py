@@ -1,94 +1,156 @@
-"""Takes flatnet off a host: what was recorded, and what its programs made while they ran."""
+"""Takes owners off a host: what was recorded of them, and what their programs made while they ran."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..state.apply import converge
 from ..state.host import Host, StateError
 from ..state.paths import STAGING
-from ..state.record import HOME, RECORDS
+from ..state.record import HOME, RECORDS, Record, load
 from ..state.wanted import Wanted
 from .begun import Begun, forget_begun, load_begun, save_begun
-from .containers import end_shims, remove_containers
-from .firewall import remove_chains, remove_tables, remove_virtual_servers
-from .leftovers import remove_data, remove_interfaces
-from .others import PROGRAMS, RUNTIME, complaint, namespaces_of_others
-from .request import Change, Outcome, Request
+from .claims import Claims
+from .containers import Pods
+from .firewall import remove_chains, remove_sets, remove_tables
+from .leftovers import data_of, remove_data, remove_mounts
+from .links import detach_programs, going_interfaces, remove_interfaces, remove_virtual_servers
+from .others import Runtime, complaint, namespaces_of_others, runtime_of
+from .request import FIRST, LAST, MIDDLE, Change, Outcome, Owner, Request
+from .routing import remove_addresses, remove_routes, remove_rules
 from .shadowed import Shadowed, find_shadowed, give_back, stop_running
 
-# Stopped first, so that nothing starts pods any more; the programs of the rest are needed on the way.
-_FIRST = ("kube_node", "kube_control_plane")
-_LAST = (RUNTIME, PROGRAMS, "node_prepare")
+
+class _Scope(NamedTuple):
+    """What a reset looks at. recorded: the owners that have a record. records: those of the owners that stay.
+
+    runtime: the containerd of this host. waiting: the note of another reset, of owners that this one is not
+    about.
+    """
+
+    claims: Claims
+    recorded: set[str]
+    records: list[Record]
+    runtime: Runtime | None
+    waiting: Begun
 
 
 def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
-    """Remove everything of flatnet's; with check only tell. Returns changed, changes, msg.
+    """Remove everything of the owners; with check only tell. Returns changed, changes, msg.
 
     Raises StateError when something could not be removed; the rest is removed all the same, and the next run
     goes on from there.
     """
-    begun, recorded = load_begun(host), _recorded(host)
-    owners = _owners(request, recorded.union(begun.owners))
-    if not owners:
+    noted, recorded = load_begun(host), _recorded(host)
+    begun, waiting = _split(noted, {owner.name for owner in request.owners})
+    going = [owner for owner in request.owners if owner.name in recorded.union(begun.owners)]
+    if not going:
         if not check:
-            _end(host)
-        return {"changed": False, "changes": [], "msg": "there is nothing of flatnet's on this host"}
+            _end(host, waiting)
+        return {"changed": False, "changes": [], "msg": "there is nothing of these owners on this host"}
+    staying = [owner for owner in request.others if owner.name in recorded.union(waiting.owners)]
+    scope = _Scope(
+        Claims(going, staying),
+        recorded,
+        [load(host, owner) for owner in sorted(recorded - {owner.name for owner in going})],
+        runtime_of([*request.owners, *request.others]),
+        waiting,
+    )
     outcome = Outcome()
-    released = find_shadowed(host, [owner for owner in owners if owner in recorded])
+    names = [owner.name for owner in going]
+    released = find_shadowed(host, [owner for owner in names if owner in recorded])
     emptied = [owner for owner in begun.emptied if owner not in recorded]
-    others = namespaces_of_others(host, request, begun.others) if RUNTIME in {*owners} - {*emptied} else []
+    others = _others(host, request, scope, {*names} - {*emptied}, begun.others)
     # What was noted first counts: by the time of a second record ours had stopped the distribution's.
-    begun = Begun(owners, emptied, {**released, **begun.units}, others)
-    kept = _kept(begun)
+    begun = Begun(names, emptied, {**released, **begun.units}, others)
+    kept = _kept(host, request, scope, begun)
     if others:
         outcome.problems.append(complaint(others, stays=bool(kept)))
     if not check:
-        save_begun(host, begun)
-    _stop_and_clean_up(host, request, [owner for owner in owners if owner not in kept], outcome, check)
-    begun = _empty_and_give_back(host, request, begun, set(released), outcome, check)
+        _save(host, begun, waiting)
+    staged = [owner for owner in going if owner.name not in kept]
+    _stop_and_clean_up(host, request, scope._replace(claims=Claims(staged, staying)), outcome, check)
+    begun = _empty_and_give_back(host, scope, begun, set(released), outcome, check)
     if outcome.problems:
         if not check:
-            save_begun(host, begun)
+            _save(host, begun, waiting)
         raise StateError(_problems(outcome, check))
     if not check:
-        _end(host)
+        _end(host, waiting)
     changes = [change._asdict() for change in outcome.changes]
-    return {"changed": True, "changes": changes, "msg": _lines(outcome.changes)}
+    return {"changed": bool(changes), "changes": changes, "msg": _lines(outcome.changes)}
 
 
-def _kept(begun: Begun) -> tuple[str, ...]:
+def _split(noted: Begun, names: set[str]) -> tuple[Begun, Begun]:
+    """Return what a note says of these owners, and of the others: their reset was cut short and waits."""
+    mine = Begun(
+        [owner for owner in noted.owners if owner in names],
+        [owner for owner in noted.emptied if owner in names],
+        {name: unit for name, unit in noted.units.items() if unit.owner in names},
+        noted.others,
+    )
+    others = Begun(
+        [owner for owner in noted.owners if owner not in names],
+        [owner for owner in noted.emptied if owner not in names],
+        {name: unit for name, unit in noted.units.items() if unit.owner not in names},
+        noted.others,
+    )
+    return mine, others
+
+
+def _others(host: Host, request: Request, scope: _Scope, full: set[str], noted: list[str]) -> list[str]:
+    """Return containerd's namespaces of others, where its owner goes and has not gone before."""
+    if scope.runtime is None or scope.runtime.owner not in full:
+        return []
+    return namespaces_of_others(host, request, scope.runtime, scope.claims, noted)
+
+
+def _kept(host: Host, request: Request, scope: _Scope, begun: Begun) -> set[str]:
     """Return the owners that stay whole: containers of others need a containerd until they are gone.
 
-    Where the distribution's takes over, ours can go.
+    So do they need the programs, whoever brought them. Where the distribution's takes over, ours can go.
     """
-    taken_over = any(unit.owner == RUNTIME and unit.started for unit in begun.units.values())
-    return (RUNTIME, PROGRAMS) if begun.others and not taken_over else ()
+    if scope.runtime is None or not begun.others:
+        return set()
+    if _stands_by(scope, begun):
+        return set()
+    program = f"{request.programs_directory}/ctr"
+    brought = {name for name in begun.owners if name in scope.recorded and load(host, name).owns(program)}
+    return {scope.runtime.owner, *brought}
 
 
-def _stop_and_clean_up(
-    host: Host, request: Request, owners: list[str], outcome: Outcome, check: bool
-) -> None:
+def _stop_and_clean_up(host: Host, request: Request, scope: _Scope, outcome: Outcome, check: bool) -> None:
     """Remove what is on record, and what runs or is in the kernel besides; each while its tools are there."""
-    _forget(host, [owner for owner in owners if owner in _FIRST], outcome, check)
-    remove_containers(host, request, outcome, check)
-    _forget(host, [owner for owner in owners if owner not in (*_FIRST, *_LAST)], outcome, check)
-    remove_chains(host, [name for owner in owners for name in request.chains.get(owner, ())], outcome, check)
-    remove_tables(host, outcome, check)
-    if "kube_proxy" in owners:
-        remove_virtual_servers(host, request, outcome, check)
-    remove_interfaces(host, request.interfaces, outcome, check)
-    _forget(host, [owner for owner in owners if owner in _LAST], outcome, check)
-    if RUNTIME in owners:
-        end_shims(host, request, outcome, check)
+    claims = scope.claims
+    pods = Pods(host, request, claims, scope.runtime, check)
+    _forget(host, _staged(claims.going, FIRST), outcome, check)
+    pods.close_networks(outcome)
+    pods.remove(outcome)
+    _forget(host, _staged(claims.going, MIDDLE), outcome, check)
+    remove_chains(host, claims, outcome, check)
+    remove_tables(host, claims, outcome, check)
+    leaving = set(going_interfaces(host, claims))
+    interfaces = remove_virtual_servers(host, request, claims, outcome, check)
+    remove_sets(host, claims, outcome, check)
+    detach_programs(host, claims, leaving, outcome, check)
+    remove_interfaces(host, interfaces, outcome, check)
+    remove_addresses(host, claims, leaving, outcome, check)
+    remove_rules(host, claims, outcome, check)
+    remove_routes(host, claims, scope.records, leaving, outcome, check)
+    remove_mounts(host, claims, outcome, check)
+    _forget(host, _staged(claims.going, LAST), outcome, check)
+    pods.end_shims(outcome)
+
+
+def _staged(owners: list[Owner], stage: str) -> list[str]:
+    return [owner.name for owner in owners if owner.stage == stage]
 
 
 def _empty_and_give_back(
-    host: Host, request: Request, begun: Begun, released: set[str], outcome: Outcome, check: bool
+    host: Host, scope: _Scope, begun: Begun, released: set[str], outcome: Outcome, check: bool
 ) -> Begun:
     """Remove the data, give back the units that wait for that, and return what is still to do."""
-    data = _data(request, begun)
+    data = _data(scope, begun)
     going = [owner for owner in data if owner not in begun.emptied]
     returned = [name for name, unit in begun.units.items() if unit.owner in going and name not in released]
     stopped = stop_running(host, returned, outcome, check)
@@ -96,13 +158,19 @@ def _empty_and_give_back(
     with_units = {*begun.emptied, *(unit.owner for unit in begun.units.values())}
     begun = begun._replace(emptied=sorted(settled & with_units))
     # Those of containerd do not wait where its data stays.
-    ready = {*begun.emptied, *([RUNTIME] if begun.others and not _kept(begun) else [])}
+    ready = {*begun.emptied, *({scope.runtime.owner} if scope.runtime and _stands_by(scope, begun) else ())}
     due = {name: unit for name, unit in begun.units.items() if unit.owner in ready or name in stopped}
     if due and not check:
         # From now on the data of the emptied is the distribution's: a next run must not remove that.
-        save_begun(host, begun)
+        _save(host, begun, scope.waiting)
     back = give_back(host, due, released, stopped, outcome, check)
     return begun._replace(units=_waiting(begun, back))
+
+
+def _stands_by(scope: _Scope, begun: Begun) -> bool:
+    """Tell whether the distribution's containerd takes over from ours, for containers of others."""
+    owner = scope.runtime.owner if scope.runtime else ""
+    return bool(begun.others) and any(unit.owner == owner and unit.started for unit in begun.units.values())
 
 
 def _waiting(begun: Begun, back: set[str]) -> dict[str, Shadowed]:
@@ -120,7 +188,7 @@ def _lines(changes: list[Change]) -> str:
 
 def _problems(outcome: Outcome, check: bool) -> str:
     problems = "\n".join(f"  {problem}" for problem in outcome.problems)
-    message = f"not all of flatnet's could be removed; mend this and run again:\n{problems}"
+    message = f"not all could be removed; mend this and run again:\n{problems}"
     # Nothing has gone yet, and this is all that tells what would.
     return f"{message}\nThe rest would go:\n{_lines(outcome.changes)}" if check else message
 
@@ -129,24 +197,36 @@ def _recorded(host: Host) -> set[str]:
     return {name[: -len(".json")] for name in host.names_in(RECORDS) if name.endswith(".json")}
 
 
-def _owners(request: Request, found: set[str]) -> list[str]:
-    """Return those of the found that are to go, in the order of the request."""
-    return [name for pattern in request.owners for name in sorted(found) if fnmatchcase(name, pattern)]
+def _data(scope: _Scope, begun: Begun) -> dict[str, list[str]]:
+    """Return what to remove of each owner; of one whose data has gone no more than empty directories.
 
-
-def _data(request: Request, begun: Begun) -> dict[str, list[str]]:
-    """Return what to remove of each owner; of one whose data has gone no more than empty directories."""
+    Of a containerd in which others have something nothing goes.
+    """
+    kept = scope.runtime.owner if scope.runtime and begun.others else ""
     return {
-        owner: [
-            path for path in request.data.get(owner, []) if owner not in begun.emptied or path.endswith("/")
-        ]
-        for owner in begun.owners
-        if owner != RUNTIME or not begun.others
+        owner: [path for path in places if owner not in begun.emptied or path.endswith("/")]
+        for owner, places in data_of(scope.claims, scope.records).items()
+        if owner != kept
     }
 
 
-def _end(host: Host) -> None:
-    """Remove the mark, and flatnet's own directory where nobody else has a record in it."""
+def _save(host: Host, begun: Begun, waiting: Begun) -> None:
+    save_begun(
+        host,
+        Begun(
+            [*begun.owners, *waiting.owners],
+            [*begun.emptied, *waiting.emptied],
+            {**waiting.units, **begun.units},
+            begun.others or waiting.others,
+        ),
+    )
+
+
+def _end(host: Host, waiting: Begun) -> None:
+    """Remove the note, and flatnet's own directory where nobody else has a record in it."""
+    if waiting.owners:
+        save_begun(host, waiting)
+        return
     forget_begun(host)
     host.discard(STAGING)
     # What begins with a dot is a record that a killed apply had not finished.

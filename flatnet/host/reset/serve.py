@@ -10,8 +10,8 @@ from .run import reset
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return what the task returns. request: reset (the fields of Request), check (bool)."""
+    """Return what the task returns. request: reset (a Request as plain data), check (bool)."""
     try:
-        return reset(Host(), Request(**request["reset"]), check=request["check"])
+        return reset(Host(), Request.from_wire(request["reset"]), check=request["check"])
     except StateError as error:
         return {"failed": True, "msg": str(error)}

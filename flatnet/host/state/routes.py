@@ -123,7 +123,7 @@ class Routes:
             raise StateError(f"the routes of this host cannot be read: {ran.complaint}")
         live = {}
         for route in json.loads(ran.output or "[]"):
-            destination = _full(route["dst"], version)
+            destination = full(route["dst"], version)
             # ip is silent about the protocol of routes made by hand.
             live[destination, route.get("metric", 0)] = {"protocol": "boot", **route}
         return live
@@ -164,7 +164,8 @@ class Routes:
         )
 
 
-def _full(destination: str, version: str) -> str:
+def full(destination: str, version: str) -> str:
+    """Return a destination with its length, as records have it."""
     if destination == "default":
         return "0.0.0.0/0" if version == "4" else "::/0"
     if "/" in destination:

@@ -3,40 +3,27 @@
 
 DOCUMENTATION = r"""
 module: node_reset
-short_description: Take flatnet off a host
+short_description: Remove from a host what roles of flatnet made
 description:
-  - Stops and removes what node_state has recorded under the owners listed, and what the programs of these
-    owners made while they ran - containers, pod networks, packet filter chains, interfaces, data.
-  - Everything else stays, such as chains, tables, routes and files of others. Nothing is ever flushed
-    but IPVS, by kube-proxy's own cleanup, where it ran in that mode.
+  - Stops and removes what node_state has recorded under the owners listed, and what their contracts
+    (C(meta/contract.yml)) say that their programs make while they run - pods, interfaces, routes, rules,
+    packet filter chains of both variants of iptables, tables of nftables, sets, programs of BPF, mounts, data.
+  - Everything else stays. So does what an owner that stays has a claim on, by its contract or its record.
+  - Nothing is ever flushed but IPVS, by kube-proxy's own cleanup, where it ran in that mode.
+  - Without the kubelet, its pods go as well; with it, pods are detached from the networks that go, and end,
+    so that the kubelet makes them anew.
   - Containers of others in the same containerd keep its data, which is a failure, also in check mode.
   - A unit of the distribution's whose place one of flatnet's had is afterwards enabled and running as it was.
-  - A reset that was cut short is completed by the next.
+  - A removal that was cut short is completed by the next of these owners.
 options:
   owners:
     description:
-      - Names under which node_state recorded, in the order to remove them.
-      - C(*) at the end stands for any text.
+      - Roles that have a contract; those that made nothing on the host are passed over.
+      - V(*) stands for any text; V(*) alone means all, also those of other directories on C(roles_path).
+      - In which order they go, their contracts say.
     type: list
     elements: str
     required: true
-  data:
-    description:
-      - Owner to directories and files that its programs have filled, in the order to remove them.
-      - After one that cannot be removed those that follow stay.
-      - C(*) in the last part of a path stands for any text.
-      - With C(/) at its end a directory goes when it is empty.
-    type: dict
-    default: {}
-  chains:
-    description: Owner to how the names of the packet filter chains begin that its programs make.
-    type: dict
-    default: {}
-  interfaces:
-    description: Names of interfaces that backends make.
-    type: list
-    elements: str
-    default: []
   programs_directory:
     description: Where the programs lie.
     type: path
@@ -48,11 +35,13 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Take flatnet off the host
+- name: Remove the pod network alone
   node_reset:
-    owners: [kube_node, cni_*, container_runtime]
-    data: {kube_node: [/var/lib/kubelet]}
-    interfaces: [cbr0]
+    owners: [cni_kubenet]
+
+- name: Remove all of flatnet
+  node_reset:
+    owners: ["*"]
 """
 
 RETURN = r"""

@@ -91,7 +91,7 @@ def test_what_is_made_under_one_label_in_two_modes_is_known_by_both_names() -> N
 
 
 def test_virtual_servers_of_one_mode_are_known() -> None:
-    modes = {"a": {"makes": {"virtual_servers": True}}, "b": {}}
+    modes = {"a": {"makes": {"virtual_servers": True, "cleanup": "example --cleanup"}}, "b": {}}
     assert Contract.from_mapping(COMPONENT | {"modes": modes}, "example.yml").all_makes().virtual_servers
 
 

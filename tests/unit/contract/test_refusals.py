@@ -61,8 +61,8 @@ CASES: dict[str, tuple[Any, list[str]]] = {
         makes(zzz=1),
         [
             "makes.zzz: there is no such key; use one of interfaces, addresses, routes, rules, "
-            "chains, tables, ipsets, bpf, mounts, directories, virtual_servers, api_objects, "
-            "node_annotations, node_labels"
+            "chains, shared_chains, tables, ipsets, bpf, mounts, directories, virtual_servers, cleanup, "
+            "pod_networks, container_namespaces, containerd, api_objects, node_annotations, node_labels"
         ],
     ),
     "a misspelt key in a mode": (

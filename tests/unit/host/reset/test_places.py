@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from node_reset_host import NO_MOUNTS, REQUEST, ClusterHost
+from node_reset_host import NO_MOUNTS, ClusterHost, request
 from node_state_host import StateError, apply, tree, unit_text
 
 from flatnet.host.reset.run import reset
 
-DATA = REQUEST._replace(data={"kube_node": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*"]})
+KUBELET = {"directories": ["/var/lib/kubelet", "/var/lib/cni/results/flatnet-*"]}
+DATA = request(kube_node=KUBELET)
 VOLUME = "data/kubelet/pods/p1/token"
 
 
@@ -66,15 +67,16 @@ def test_what_follows_a_place_that_cannot_be_removed_stays(host: ClusterHost) ->
     host.put("var/lib/cni/results/flatnet-1", "")
     host.put("proc/self/mounts", f"{NO_MOUNTS}overlay /{root} overlay rw 0 0")
     apply(host, name="container_runtime", units=[{"name": "containerd.service", "content": unit_text()}])
-    data = {**DATA.data, "container_runtime": ["/run/containerd", "/var/lib/containerd"]}
+    places = {"directories": ["/run/containerd", "/var/lib/containerd"]}
+    asked = request(kube_node=KUBELET, container_runtime=places)
     host.refused.add("umount")
     with pytest.raises(StateError, match=f"/{root} cannot be unmounted"):
-        reset(host, DATA._replace(data=data))
+        reset(host, asked)
     assert (host.root / "var/lib/containerd/snapshots/1/fs/bin").read_text() == "layer"
     # Another owner's has nothing to do with it.
     assert not (host.root / "var/lib/cni/results/flatnet-1").exists()
     host.refused.clear()
-    reset(host, DATA._replace(data=data))
+    reset(host, asked)
     assert not (host.root / "var/lib/containerd").exists()
 
 

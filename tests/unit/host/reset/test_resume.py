@@ -3,7 +3,16 @@
 from pathlib import Path
 
 import pytest
-from node_reset_host import NAMESPACE, RECORD, REQUEST, ClusterHost, note_pod, reset_with_a_kill
+from node_reset_host import (
+    KUBENET,
+    NAMESPACE,
+    RECORD,
+    REQUEST,
+    ClusterHost,
+    note_pod,
+    request,
+    reset_with_a_kill,
+)
 from node_state_host import Ran, StateError, apply, unit_text
 
 from flatnet.host.reset.run import reset
@@ -43,12 +52,12 @@ def test_a_reset_that_is_killed_does_not_call_plugins_that_are_gone(moment: int,
 
 def test_a_pod_whose_plugin_fails_is_detached_again_by_the_next_reset(host: PluginHost) -> None:
     # The plugins stay: what is asked here is who calls them.
-    request = REQUEST._replace(owners=["kube_node"], data={})
+    asked = request(others={"cni_kubenet": KUBENET}, kube_node={"container_namespaces": ["k8s.io"]})
     host.refused.add("/bridge")
     with pytest.raises(StateError, match=r"the pod network of container c1 \(bridge\): env: refused"):
-        reset(host, request)
+        reset(host, asked)
     assert (host.root / RECORD).exists()
     host.refused.clear()
-    outcome = reset(host, request)
+    outcome = reset(host, asked)
     assert {"kind": "pod network", "item": "c1 eth0", "action": "remove"} in outcome["changes"]
     assert not (host.root / RECORD).exists()

@@ -3,14 +3,22 @@
 from pathlib import Path
 
 import pytest
-import yaml
-from node_reset_host import REQUEST, ClusterHost
+from node_reset_host import ClusterHost
 from node_state_host import Ran, StateError, apply, unit_text
 
+from flatnet.contract import find_contracts
+from flatnet.host.reset.request import Request
 from flatnet.host.reset.run import reset
+from flatnet.removal import removal
 
-ROLE_VARS = Path(__file__).parents[4] / "roles/node_reset/vars/main.yml"
-PROXY_REQUEST = REQUEST._replace(chains=yaml.safe_load(ROLE_VARS.read_text())["__node_reset_chains"], data={})
+CONTRACTS = find_contracts([Path(__file__).parents[4] / "roles"])
+PROXY_REQUEST = Request.from_wire(
+    {
+        **removal(CONTRACTS, ["kube_node", "kube_proxy", "node_programs"]),
+        "programs_directory": "/usr/local/bin",
+        "cni_programs_directory": "/opt/cni/bin",
+    }
+)
 OTHERS = """\
 *mangle
 :PREROUTING ACCEPT [0:0]
