@@ -12,16 +12,33 @@ import sys
 import zlib
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import InspectLoader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import ModuleType
 from typing import Any
 
 MARKER = "flatnet-answer "
 
 
-class Sources(MetaPathFinder, InspectLoader):
-    """Finds and loads modules whose texts are at hand."""
+class Source(SourceFileLoader):
+    """Loads a module whose text is at hand."""
+
+    def __init__(self, fullname: str, text: str) -> None:
+        """Take the text; the name stands for its file."""
+        super().__init__(fullname, fullname)
+        self._text = text
+
+    def path_stats(self, path: str) -> dict[str, Any]:
+        """Raise OSError, for a file that cannot be compiled before."""
+        raise FileNotFoundError(path)
+
+    def get_data(self, path: str) -> bytes:
+        """Return the text."""
+        del path
+        return self._text.encode()
+
+
+class Sources:
+    """Finds the modules whose texts are at hand."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         """Take the texts by the full names of their modules."""
@@ -34,19 +51,8 @@ class Sources(MetaPathFinder, InspectLoader):
         del path, target
         if fullname not in self._texts:
             return None
-        return ModuleSpec(fullname, self, is_package=self.is_package(fullname))
-
-    def is_package(self, fullname: str) -> bool:
-        """Return whether there are modules in it."""
-        return any(name.startswith(f"{fullname}.") for name in self._texts)
-
-    def get_source(self, fullname: str) -> str:
-        """Return the text."""
-        return self._texts[fullname]
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Return it compiled, under its name."""
-        return self.source_to_code(self._texts[fullname], fullname)
+        is_package = any(name.startswith(f"{fullname}.") for name in self._texts)
+        return ModuleSpec(fullname, Source(fullname, self._texts[fullname]), is_package=is_package)
 
 
 def unpacked(packed: str) -> dict[str, Any]:

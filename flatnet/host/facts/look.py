@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..objects import applied
 from ..state.host import Host
 from ..state.look import look
+from ..state.record import NOTES
 from . import serve
 
 
@@ -19,5 +19,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "facts": serve.answer(request),
         "state": look(host) if is_root else {},
-        "objects": applied.look(host) if is_root else {},
+        "objects": _objects(host) if is_root else {},
     }
+
+
+def _objects(host: Host) -> dict[str, str]:
+    if not host.names_in(NOTES):
+        return {}
+    # Most hosts never talk to the API server: they are spared what it takes.
+    from ..objects import applied
+
+    return applied.look(host)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ..state.host import Host, StateError
-from ..state.record import HOME
+from ..state.record import HOME, NOTES
 from .apply import Applier
 from .client import Client
 from .definitions import normalised, wanted_objects
@@ -15,8 +15,6 @@ from .discovery import Discovery
 from .errors import ObjectsError, UnreachableError
 from .wait import wait_until_ready
 from .waiting import wait
-
-NOTES = f"{HOME}/objects"
 
 
 def digest(parameters: dict[str, Any]) -> str:

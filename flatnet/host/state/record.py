@@ -15,6 +15,8 @@ from .host import Host, StateError
 HOME = "/var/lib/flatnet"
 RECORDS = f"{HOME}/state"
 VERSION = 1
+# What owners applied to the API from here; see flatnet.host.objects.applied.
+NOTES = f"{HOME}/objects"
 
 
 @dataclass

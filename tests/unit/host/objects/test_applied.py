@@ -9,9 +9,10 @@ import pytest
 from cluster_objects_server import FakeApi, Json, pod
 from node_state_host import FakeHost, tree
 
-from flatnet.host.objects.applied import NOTES, digest, look
+from flatnet.host.objects.applied import digest, look
 from flatnet.host.objects.errors import ObjectsError
 from flatnet.host.objects.run import run
+from flatnet.host.state.record import NOTES
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SETTINGS: Json = {
