@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
+from flatnet.late_writes import refuse_late_write
 
 KEY_MODE = 0o600
 PUBLIC_MODE = 0o644
@@ -79,6 +80,7 @@ class Store:
         if self.target is None:
             return
         path, unfinished = self.target / file_name, self.target / f".{file_name}{_UNFINISHED}"
+        refuse_late_write(path)
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
             with os.fdopen(descriptor, "wb") as stream:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
+from flatnet.late_writes import refuse_late_write
 from flatnet.plan.allocations import Allocations
 from flatnet.plan.ledger_diff import edits_diff, text_diff
 from flatnet.plan.ledger_splice import splice, spliced
@@ -58,8 +59,9 @@ class Ledger:
     def write(self, text: str) -> bool:
         """Replace the file atomically, keeping its mode. Returns False if there was nothing to do.
 
-        Raises FlatnetError when it cannot be written, or when it is not any more what was read: the lock
-        keeps other runs out, but not an editor or version control. The file is then left as it is.
+        Raises FlatnetError when it cannot be written, when the run has ended meanwhile, or when it is not any
+        more what was read: the lock keeps other runs out, but not an editor or version control. The file is then
+        left as it is.
         """
         if text == self.before:
             return False
@@ -74,6 +76,7 @@ class Ledger:
                 raise FlatnetError(
                     f"the allocations file {self.path} changed while the network was planned; plan again"
                 )
+            refuse_late_write(self.path)
             _replace(self.path, text, self._line_end)
         except OSError as error:
             raise FlatnetError(

@@ -12,12 +12,15 @@ from flatnet.contract.schema import titled
 from flatnet.plan.routes import is_routed
 
 WIDTH = 120
+# As many hosts as a reader goes through; of more the first ones, and how many more there are.
+HOSTS = 40
 
 
 def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     """Return the plan as two tables of text, without colour: what the cluster has, and what each host has.
 
-    `width` is in characters; longer cells are folded, never cut.
+    `width` is in characters; longer cells are folded, never cut. Of more than HOSTS hosts the first ones are
+    shown: the page of the plan has them all.
     """
     cluster = Table("Cluster", plan["cluster_name"], box=SIMPLE_HEAD, title_justify="left")
     for label, value in (
@@ -36,7 +39,8 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     columns = ("Host", "Node", "Groups", "Addresses", "Pods", "Gateways", "Routes")
     nodes = Table(*columns, box=SIMPLE_HEAD)
     total = sum(len(node["pod_cidrs"]) for node in plan["nodes"].values())
-    for name, node in sorted(plan["nodes"].items()):
+    hosts = sorted(plan["nodes"].items())
+    for name, node in hosts[:HOSTS]:
         listed = [", ".join(node[key]) for key in ("groups", "addresses", "pod_cidrs", "pod_gateways")]
         routed = plan["backend"]["routes"] == "plan" and is_routed(node, plan["backend"])
         nodes.add_row(name, node["name"], *listed, str(total - len(node["pod_cidrs"]) if routed else 0))
@@ -46,4 +50,6 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     text = StringIO()
     console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(cluster, nodes)
+    if len(hosts) > HOSTS:
+        console.print(f"  and {len(hosts) - HOSTS:,} more hosts")
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flatnet.errors import FlatnetError
+from flatnet.late_writes import refuse_late_write
 from flatnet.plan.addresses import parse_network
 from flatnet.plan.routes import is_routed
 
@@ -180,6 +181,7 @@ def write_text(path: Path, text: str) -> bool:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(text)
                 os.fchmod(stream.fileno(), 0o644)
+            refuse_late_write(path)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
         handle, name = tempfile.mkstemp(prefix="flatnet-remote-calls-")
         os.close(handle)
         self._tally = Path(name)
-        self._names: dict[str, str] = {}
+        self._play: Play | None = None
         self._begun: list[tuple[float, str]] = []
         _count_in_workers(self._tally)
 
@@ -61,27 +61,36 @@ class CallbackModule(CallbackBase):
         self._begun.append((time.monotonic(), task.get_name()))
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
-        """Learn which address belongs to which host of the inventory."""
-        manager = play.get_variable_manager()
-        # A call may be delegated to a host outside of --limit.
-        for host in manager._inventory.get_hosts(ignore_limits=True, ignore_restrictions=True):
-            variables = manager.get_vars(host=host, play=play, include_hostvars=False)
-            self._names[str(variables.get("ansible_host", host.name))] = host.name
+        """Remember the play, which knows the hosts' variables."""
+        self._play = play
 
     def v2_playbook_on_stats(self, _stats: AggregateStats) -> None:
         """Print one line per host that was called."""
+        called = [line.split("\t") for line in self._tally.read_text().splitlines()]
+        self._tally.unlink()
+        if not called:
+            return
+        names = self._names()
         calls: Counter[str] = Counter()
         files: Counter[str] = Counter()
-        for line in self._tally.read_text().splitlines():
-            kind, address = line.split("\t")
-            (files if kind == "file" else calls)[self._names.get(address, address)] += 1
-        self._tally.unlink()
-        if not calls:
-            return
+        for kind, address in called:
+            (files if kind == "file" else calls)[names.get(address, address)] += 1
         self._display.banner("REMOTE CALLS")
         for host in sorted(calls):
             self._display.display(f"{host:<26} : calls={calls[host]:<4} files_sent={files[host]}")
         self._print_slowest()
+
+    def _names(self) -> dict[str, str]:
+        """Return address -> host of the inventory, which takes a while: without calls there is no need."""
+        if self._play is None:
+            return {}
+        manager = self._play.get_variable_manager()
+        found = {}
+        # A call may be delegated to a host outside of --limit.
+        for host in manager._inventory.get_hosts(ignore_limits=True, ignore_restrictions=True):
+            variables = manager.get_vars(host=host, play=self._play, include_hostvars=False)
+            found[str(variables.get("ansible_host", host.name))] = host.name
+        return found
 
     def _print_slowest(self) -> None:
         ends = [*(begun for begun, _ in self._begun[1:]), time.monotonic()]

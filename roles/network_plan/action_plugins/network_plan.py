@@ -8,10 +8,14 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.vars.hostvars import HostVars
 
 try:
     from flatnet.contract import find_contracts
     from flatnet.errors import FlatnetError
+    from flatnet.inventory.groups import CLUSTER, PARTS, cluster_hosts, group_findings
+    from flatnet.inventory.names import HOST_VARIABLES
+    from flatnet.inventory.values import is_template
     from flatnet.plan.allocations import Allocations
     from flatnet.plan.ledger import Ledger, open_ledger
     from flatnet.plan.node_objects import read_existing_nodes
@@ -26,8 +30,6 @@ except ImportError as error:
         "install it there with: pip install -e <the directory of ansible.cfg>"
     ) from None
 
-CLUSTER_GROUP = "k8s_cluster"
-GROUPS = ("etcd", "kube_control_plane", "kube_node")
 # Texts of more characters than a few hundred nodes have are not handed to Ansible to be compared.
 COMPARED_LENGTH = 32_768
 
@@ -102,31 +104,27 @@ def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[s
     return {"before": before, "after": after, "before_header": path, "after_header": path}
 
 
-def inventory_hosts(
-    groups: Mapping[str, list[str]], hostvars: Mapping[str, Mapping[str, Any]], facts: str
-) -> list[dict[str, Any]]:
+def inventory_hosts(groups: Mapping[str, list[str]], hostvars: HostVars, facts: str) -> list[dict[str, Any]]:
     """Return the planner's hosts: every host of the cluster, whatever the play is limited to.
 
     A host of one of its groups that is not in the cluster is among them; the plan refuses it by name.
     """
-    cluster = frozenset(groups.get(CLUSTER_GROUP, ()))
-    members = {group: frozenset(groups.get(group, ())) for group in GROUPS}
-    hosts = sorted(cluster.union(*members.values()))
+    cluster = frozenset(groups.get(CLUSTER, ()))
+    members = {part: frozenset(groups.get(part, ())) for part in PARTS}
+    hosts = cluster_hosts(groups)
     if not hosts:
-        raise FlatnetError(
-            f"the inventory has no host in {CLUSTER_GROUP}; "
-            f"put the hosts into the groups {', '.join(GROUPS)} and those into {CLUSTER_GROUP}"
-        )
-    return [_host(name, hostvars[name], cluster, members, facts) for name in hosts]
+        raise FlatnetError("\n".join(group_findings(groups)))
+    return [_host(name, hostvars, cluster, members, facts) for name in hosts]
 
 
 def _host(
     name: str,
-    variables: Mapping[str, Any],
+    hostvars: HostVars,
     cluster: frozenset[str],
     members: Mapping[str, frozenset[str]],
     facts: str,
 ) -> dict[str, Any]:
+    variables = _variables(name, hostvars, facts)
     addresses = variables.get("node_addresses") or variables.get("node_address")
     return {
         "inventory_name": str(name),
@@ -139,3 +137,13 @@ def _host(
         "max_pods": variables.get("max_pods"),
         "facts": variables.get(facts),
     }
+
+
+def _variables(name: str, hostvars: HostVars, facts: str) -> Mapping[str, Any]:
+    """Return those of a host's variables that are read; only templates are rendered, which takes long."""
+    raw = hostvars.raw_get(name)
+    found = {key: raw[key] for key in (*HOST_VARIABLES, "ansible_host", facts) if key in raw}
+    if templates := [key for key, value in found.items() if is_template(value)]:
+        rendered = hostvars[name]
+        found.update({key: rendered[key] for key in templates})
+    return found
