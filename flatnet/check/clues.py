@@ -1,9 +1,11 @@
 """Everything that a diagnosis may look at besides the failed check itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flatnet.check.facts import Cluster
+from flatnet.check.hosts.checks import faults
+from flatnet.check.hosts.fault import Fault
 from flatnet.check.model import SILENCE, Finding, Json
 
 # (likely cause, where to look)
@@ -27,6 +29,7 @@ class Clues:
     """The whole run, arranged for questions about one of its failures.
 
     evidence: by node, as network_probe returns it; {} where nothing failed.
+    before: what the nodes were like before the probes started, by node; faults: what is wrong with that.
     owners: (node, kind of address) by address, for the nodes' own addresses.
     roots: what the failures of the base classes without an answer came from, by the nodes they involve.
     """
@@ -38,10 +41,18 @@ class Clues:
     _failed: frozenset[tuple[str, str, str]]
     _ways: Mapping[str, list[set[str]]]
     _silent: frozenset[str]
+    faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
+    before: Mapping[str, Json] = field(default_factory=dict)
     roots: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, cluster: Cluster, findings: Iterable[Finding], evidence: Mapping[str, Json]) -> "Clues":
+    def of(
+        cls,
+        cluster: Cluster,
+        findings: Iterable[Finding],
+        evidence: Mapping[str, Json],
+        before: Mapping[str, Json] | None = None,
+    ) -> "Clues":
         """Return the clues in a whole run."""
         passed, failed = set(), set()
         ways: dict[str, list[set[str]]] = {}
@@ -60,7 +71,17 @@ class Clues:
             for node in cluster.plan["nodes"]
             for address, kind in cluster.own_addresses(node).items()
         }
-        return cls(cluster, evidence, owners, frozenset(passed), frozenset(failed), ways, frozenset(silent))
+        return cls(
+            cluster,
+            evidence,
+            owners,
+            frozenset(passed),
+            frozenset(failed),
+            ways,
+            frozenset(silent),
+            {node: faults(cluster, node, state) for node, state in (before or {}).items()},
+            before or {},
+        )
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:
         """Tell whether that check between these ends passed."""

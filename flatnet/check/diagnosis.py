@@ -19,6 +19,7 @@ from flatnet.check.diagnosis_answers import (
     source_pod_unreachable,
     underlay,
 )
+from flatnet.check.diagnosis_hosts import filtered, neighbour
 from flatnet.check.diagnosis_policy import policy_not_enforced
 from flatnet.check.diagnosis_sources import rewritten
 from flatnet.check.model import Finding
@@ -52,6 +53,16 @@ def _not_made(finding: Finding, clues: Clues) -> Diagnosis | None:
     if finding["error"] != "not made":
         return None
     return finding["detail"], f"ansible -m ping {finding['source']['node'] or finding['target']['node']}"
+
+
+def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Lay a failure to what is wrong with a node that takes part in it; and name that itself."""
+    for node in dict.fromkeys(ends(finding)):
+        for fault in clues.faults.get(node, ()):
+            named = finding["class"] == "host_state" and finding["observed"] == fault.cause
+            if named or (finding["class"] != "host_state" and fault.explains(finding)):
+                return fault.diagnosis
+    return None
 
 
 def _no_pod(finding: Finding, clues: Clues) -> Diagnosis | None:
@@ -112,11 +123,28 @@ def _mtu(finding: Finding, clues: Clues) -> Diagnosis | None:
         return None
     if not clues.has_passed("pod_to_pod_other_node", "http", source, target):
         return None
+    # Where some get through, size is not the matter.
+    if not finding["error"] and finding["protocol"] == "icmp":
+        return None
     address = clues.cluster.node_address(target, finding["family"])
     look = f"on {source}: ip link; ping -M do -s {clues.cluster.plan['mtu'] - 28} {address}"
     node = clues.common_node("large_packets")
     way = f"through {node}" if node else f"from {source} to {target}"
     return f"small packets pass {way}, full-sized ones do not: the MTU is too large", look
+
+
+def _loss(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name where packets get lost: of all, not of those of one check."""
+    source, target = ends(finding)
+    if finding["class"] not in ("packet_loss", "large_packets") or finding["error"]:
+        return None
+    node = clues.common_node("packet_loss")
+    where = f"on the way to and from {node}" if node else f"between {' and '.join(sorted((source, target)))}"
+    return (
+        f"packets get lost {where}",
+        f"ip -statistics link on both ends: errors and drops; tc qdisc; cables, switches, a duplex of "
+        f"{node or source}",
+    )
 
 
 def _own_address(finding: Finding, clues: Clues) -> Diagnosis | None:
@@ -189,6 +217,7 @@ def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _not_made,
+    _faulty_node,
     _no_pod,
     _lost_pods,
     _foreign_address,
@@ -198,9 +227,12 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _mtu,
     _own_address,
     rewritten,
+    neighbour,
     underlay,
     forwarding,
     route,
+    filtered,
+    _loss,
     protocol,
     cut_off,
     hairpin_mode,

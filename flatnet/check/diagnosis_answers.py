@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
+from flatnet.check.diagnosis_hosts import filtered
 from flatnet.check.model import Finding
 from flatnet.contract.words import is_pattern
 from flatnet.plan.routes import node_routes
@@ -30,7 +31,7 @@ def underlay(finding: Finding, clues: Clues) -> Diagnosis | None:
     if not finding["error"] or not clues.has_failed("node_to_node", source, target):
         return None
     address = clues.cluster.node_address(target, finding["family"])
-    return (
+    return filtered(finding, clues) or (
         f"{source} does not reach {target} itself",
         f"ping {address} on {source}; firewalls between the nodes",
     )
@@ -69,18 +70,21 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
     # Where the backend hands out addresses, a node has no network by which to name them.
     pods = f"{network} (pods of {there})" if network else f"pods of {there}"
     look = f"ip route get {address} on {here}"
-    matching = [entry for entry in routes if _covers(entry.get("dst", ""), address)]
+    matching = [
+        entry for entry in routes if entry["table"] == "main" and _covers(entry["destination"], address)
+    ]
     if not matching:
         return f"no route to {pods} on {here}", _restart(plan["backend"], here) or look
-    best = max(matching, key=lambda entry: ip_network(entry["dst"], strict=False).prefixlen)
+    best = max(matching, key=lambda entry: ip_network(entry["destination"], strict=False).prefixlen)
+    if best["type"] != "unicast":
+        return (
+            f"the {best['type']} route to {best['destination']} on {here} swallows what is for {pods}",
+            look,
+        )
     planned = {entry["destination"]: entry["gateway"] for entry in node_routes(plan, here)}
-    if (
-        plan["backend"]["routes"] != "plan"
-        or network not in planned
-        or best.get("gateway") == planned[network]
-    ):
+    if plan["backend"]["routes"] != "plan" or network not in planned or best["gateway"] == planned[network]:
         return None
-    leads_to = best.get("gateway") or best.get("dev")
+    leads_to = best["gateway"] or best["device"]
     return (
         f"the route to {pods} on {here} leads to {leads_to}, the plan says {planned[network]}",
         look,
@@ -95,10 +99,9 @@ def _restart(backend: Mapping[str, Any], node: str) -> str:
 
 
 def _covers(destination: str, address: str) -> bool:
-    try:
-        return ip_address(address) in ip_network(destination, strict=False)
-    except ValueError:  # "default": it leads to the world, not to pods
-        return False
+    """Tell whether a route holds an address; a default route leads to the world, not to pods."""
+    network = ip_network(destination, strict=False)
+    return network.prefixlen > 0 and ip_address(address) in network
 
 
 def cut_off(finding: Finding, clues: Clues) -> Diagnosis | None:

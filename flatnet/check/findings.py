@@ -8,16 +8,22 @@ from flatnet.check.facts import Cluster
 from flatnet.check.model import Check, Finding, Json, Result
 
 
-def findings(cluster: Cluster, checks: Sequence[Check], probes: Mapping[str, Json]) -> list[Finding]:
+def findings(
+    cluster: Cluster,
+    checks: Sequence[Check],
+    probes: Mapping[str, Json],
+    states: Mapping[str, Json] | None = None,
+) -> list[Finding]:
     """Return one finding per check, in the order of the checks.
 
     probes: what each node's run returned ({results, evidence} or the error of a run that did not happen),
     by inventory name. A check without a result failed: nobody made it.
+    states: what the nodes were like before the probes started, by inventory name.
     """
     results = _results(probes.values())
     merged = [_merge(check, results.get(check["id"]) or _not_made(check, probes)) for check in checks]
     evidence = {node: probe.get("evidence") or {} for node, probe in probes.items()}
-    explain(merged, Clues.of(cluster, merged, evidence))
+    explain(merged, Clues.of(cluster, merged, evidence, states))
     return merged
 
 

@@ -13,6 +13,7 @@ from flatnet.check.matrix_pods import (
     large_packets,
     node_to_node,
     node_to_pod,
+    packet_loss,
     planned_address,
     pod_mtu,
     pod_own_address,
@@ -46,6 +47,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "pod_to_pod_same_node": pod_to_pod_same_node,
     "pod_to_pod_other_node": pod_to_pod_other_node,
     "large_packets": large_packets,
+    "packet_loss": packet_loss,
     "node_to_pod": node_to_pod,
     "control_plane_to_pod": control_plane_to_pod,
     "pod_to_node": pod_to_node,
@@ -60,7 +62,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
 }
 
 # Made beside the matrix: once for the cluster, and in steps of their own.
-OTHER_CLASSES = ("network_policies", "policy")
+OTHER_CLASSES = ("host_state", "network_policies", "policy")
 # The part of a host that is checked and is not a node.
 _NOT_OF_NODES = frozenset({"control_plane_to_pod"})
 

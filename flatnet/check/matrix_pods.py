@@ -143,6 +143,50 @@ def large_packets(part: Part) -> Iterator[Check]:
             reads="length",
             problem=part.problem(part.node, CLIENT) or part.problem(other, SERVER),
         )
+    yield from _full_sized_packets(part)
+
+
+def _full_sized_packets(part: Part) -> Iterator[Check]:
+    """Check that packets of the whole planned MTU pass between nodes, one by one.
+
+    Of a connection's segments, offloads may make others than those that travel.
+    """
+    for other in part.others:
+        packets = part.settings.full_sized_packets
+        yield _loss(part, "large_packets", other, {"packets": packets, "bytes": part.cluster.plan["mtu"]})
+
+
+def packet_loss(part: Part) -> Iterator[Check]:
+    """Check that packets between pods of different nodes arrive: a repeat would hide that some do not.
+
+    Where one in a hundred gets lost, 1000 lose more than 2 with a probability of 99.7 %; a network that
+    loses none is not held against the one that a busy machine may drop.
+    """
+    packets = part.settings.loss_packets
+    for other in part.others:
+        yield _loss(
+            part, "packet_loss", other, {"packets": packets, "bytes": 0}, part.settings.tolerated_loss
+        )
+
+
+def _loss(part: Part, kind: str, other: str, what: dict[str, int], tolerated: int = 0) -> Check:
+    source, target = part.cluster.pods.get((part.node, CLIENT)), part.pod(other, SERVER)
+    how = {
+        "method": "loss",
+        "pod_uid": source.uid if source else "",
+        "host": target["address"],
+        **what,
+    }
+    return part.check(
+        kind,
+        part.pod(part.node, CLIENT),
+        target,
+        how,
+        expected=[f"{lost} of {what['packets']} packets lost" for lost in range(tolerated + 1)],
+        reads="text",
+        protocol="icmp",
+        problem=part.problem(part.node, CLIENT) or part.problem(other, SERVER),
+    )
 
 
 def node_to_pod(part: Part) -> Iterator[Check]:

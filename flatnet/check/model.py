@@ -99,6 +99,9 @@ class Settings:
     # How many other nodes each node is checked against, on a ring; 0 means all.
     peers: int = 0
     large_bytes: int = 8000
+    loss_packets: int = 1000
+    full_sized_packets: int = 20
+    tolerated_loss: int = 2
     # Whether pods call the controller, which must be outside of the cluster and let them in.
     outside_enabled: bool = False
     # Part of the name of the service that DNS is asked for; a new one for each check (see named_service).

@@ -29,10 +29,14 @@ class Cause(TypedDict):
 
 
 class Report(TypedDict):
-    """The report; `started` is UTC in ISO 8601, `evidence` by inventory name where something failed."""
+    """The report; `started` is UTC in ISO 8601, `evidence` by inventory name where something failed.
+
+    repeated: how many of those that passed did so only when they were repeated.
+    """
 
     passed: int
     failed: int
+    repeated: int
     started: str
     seconds: float
     plan: Json
@@ -61,6 +65,7 @@ def build_report(
     return {
         "passed": len(findings) - failed,
         "failed": failed,
+        "repeated": sum(finding["ok"] and finding["tries"] > 1 for finding in findings),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "seconds": round(seconds, 3),
         "plan": {**summary, "backend": plan["backend"]["name"], "nodes": nodes},

@@ -33,8 +33,11 @@ def render(report: Report, width: int, *, colour: bool) -> str:
     console.print(_pairs(report["checks"]))
     _print_causes(console, report)
     total = report["passed"] + report["failed"]
-    style = "red" if report["failed"] else "green"
-    console.print(f"[{style}]{report['passed']} of {total} checks passed[/] in {report['seconds']:.1f} s")
+    style = "red" if report["failed"] else "yellow" if report["repeated"] else "green"
+    again = f", {report['repeated']} of them only when repeated" if report["repeated"] else ""
+    console.print(
+        f"[{style}]{report['passed']} of {total} checks passed{again}[/] in {report['seconds']:.1f} s"
+    )
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").splitlines())
 
 

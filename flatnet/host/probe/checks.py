@@ -12,6 +12,7 @@ from .answers import Json, NoAnswerError, ask_dial, ask_http
 from .connect import ask_connect
 from .dns import ask_dns
 from .host import ask_interface, global_addresses, links, pod_processes
+from .loss import ask_loss
 from .pods import ask_running_pods
 
 
@@ -32,6 +33,7 @@ METHODS: dict[str, Callable[[Json, float], str]] = {
     "dns": ask_dns,
     "interface": ask_interface,
     "running_pods": ask_running_pods,
+    "loss": ask_loss,
     "data": _data,
     "none": _none,
 }
@@ -102,8 +104,8 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             result.update(error="failed", detail=f"{type(error).__name__}: {error}")
         now = time.monotonic()
         result.update(milliseconds=round((now - started) * 1000, 1), tries=result["tries"] + 1)
-        # What cannot be attempted does not get better by repeating it.
-        if result["ok"] or now + pause >= deadline or check["how"]["method"] in ("none", "data"):
+        # What cannot be attempted does not get better by repeating it, and lost packets stay lost.
+        if result["ok"] or now + pause >= deadline or check["how"]["method"] in ("none", "data", "loss"):
             return result
         time.sleep(pause)
         pause = min(pause * 2, 1.0)

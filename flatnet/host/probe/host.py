@@ -67,33 +67,16 @@ def ask_interface(how: Json, seconds: float) -> str:
 
 
 def evidence_of(checks: list[Json]) -> Json:
-    """Return what this host knows about the way of the failing checks, kept short."""
+    """Return what this host knows about the way of the failing checks besides its state, kept short."""
     rules = run_program("nft", "list", "ruleset") or run_program("iptables-save", "-t", "nat")
     masquerade = [
         line.strip() for line in rules.splitlines() if "masquerade" in line.lower() or "snat" in line.lower()
     ]
     targets = [check["target"]["address"] for check in checks if check.get("target", {}).get("address")]
     entries = json.loads(run_program("bridge", "-json", "fdb", "show") or "[]")
-    settings = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/bridge/bridge-nf-call-iptables"]
-    files = {name: pathlib.Path("/proc/sys", name) for name in settings}
-    cni = pathlib.Path("/etc/cni/net.d")
     return {
-        "routes": [
-            {key: route[key] for key in ("dst", "gateway", "dev", "prefsrc", "protocol") if key in route}
-            for flag in ("-4", "-6")
-            for route in json.loads(run_program("ip", flag, "-json", "route", "show") or "[]")
-        ],
-        "addresses": {
-            link["ifname"]: [entry["local"] for entry in link.get("addr_info", []) if "local" in entry]
-            for link in links()
-            if link.get("addr_info")
-        },
         "masquerade": masquerade[:40],
         "fdb": [entry for entry in entries if "dst" in entry][:40],
-        "settings": {
-            name.replace("/", "."): path.read_text().strip() for name, path in files.items() if path.exists()
-        },
-        "cni_files": sorted(path.name for path in cni.iterdir()) if cni.is_dir() else [],
         "route_get": {
             target: " ".join(run_program("ip", "route", "get", target).split()) or "no route"
             for target in sorted(set(targets))[:16]

@@ -144,7 +144,7 @@ def echo(addresses: set[str], family: str, seconds: float) -> set[str]:
     message = struct.pack(">BBH2sH", request, 0, 0, identity, 1)
     if version == 4:
         # Of ICMPv6 the kernel makes the checksum (RFC 3542, section 3.1).
-        message = message[:2] + struct.pack(">H", _checksum(message)) + message[4:]
+        message = message[:2] + struct.pack(">H", checksum(message)) + message[4:]
     kind = (socket.AF_INET, socket.IPPROTO_ICMP) if version == 4 else (socket.AF_INET6, socket.IPPROTO_ICMPV6)
     answered: set[str] = set()
     with socket.socket(kind[0], socket.SOCK_RAW, kind[1]) as connection:
@@ -164,7 +164,7 @@ def echo(addresses: set[str], family: str, seconds: float) -> set[str]:
     return answered & addresses
 
 
-def _checksum(message: bytes) -> int:
+def checksum(message: bytes) -> int:
     """Return the Internet checksum of a message of even length (RFC 1071)."""
     total: int = sum(struct.unpack(f">{len(message) // 2}H", message))
     while total >> 16:

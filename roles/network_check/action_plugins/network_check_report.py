@@ -12,6 +12,7 @@ from ansible.utils.display import Display
 from flatnet.check.cluster_state import cluster_checks
 from flatnet.check.facts import cluster_from
 from flatnet.check.findings import findings
+from flatnet.check.hosts.checks import host_checks
 from flatnet.check.matrix import part
 from flatnet.check.model import Check, Json, Result, Settings
 from flatnet.check.policy.matrix import policy_cluster, policy_part
@@ -26,7 +27,19 @@ class ActionModule(ActionBase):
     """Adapter of flatnet.check.report; runs on the controller alone."""
 
     _VALID_ARGS = frozenset(
-        {"plan", "pods", "services", "nodes", "settings", "message", "probes", "found", "policy", "directory"}
+        {
+            "plan",
+            "pods",
+            "services",
+            "nodes",
+            "settings",
+            "message",
+            "probes",
+            "states",
+            "found",
+            "policy",
+            "directory",
+        }
     )
     _supports_check_mode = True
     _requires_connection = False
@@ -69,7 +82,13 @@ class ActionModule(ActionBase):
                 "no check was made, so nothing is proven: the play has none of the nodes to check (--limit), "
                 "or network_check_classes leaves nothing to do on them"
             )
-        whole = cluster_checks(cluster, settings, arguments.get("found") or [])
+        states = {
+            node: read["state"] for node, read in (arguments.get("states") or {}).items() if "state" in read
+        }
+        whole = [
+            *host_checks(cluster, settings, states),
+            *cluster_checks(cluster, settings, arguments.get("found") or []),
+        ]
         began = [float(probe["started"]) for probe in probes.values() if "started" in probe]
         ended = [
             float(probe["started"]) + float(probe["seconds"])
@@ -79,7 +98,13 @@ class ActionModule(ActionBase):
         started = min(began, default=time.time())
         return build_report(
             plan,
-            findings(cluster, [*checks, *(check for check, _ in whole)], {**probes, "": _results(whole)}),
+            findings(
+                cluster,
+                # What is wrong with a node stands before what follows from it.
+                [*(check for check, _ in whole), *checks],
+                {**probes, "": _results(whole)},
+                states,
+            ),
             {node: probe.get("evidence") or {} for node, probe in probes.items()},
             started,
             max(ended, default=started) - started,

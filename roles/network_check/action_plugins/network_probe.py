@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from flatnet.check.facts import cluster_from
+from flatnet.check.hosts.node import units_of
 from flatnet.check.matrix import part
 from flatnet.check.model import Check, Json, Settings
 from flatnet.check.policy.matrix import policy_cluster, policy_part
@@ -33,10 +34,13 @@ class ActionModule(HostAction):
         started, clock = time.time(), time.monotonic()
         with _Outside(inside), ThreadPoolExecutor(max_workers=1) as pool:
             from_here = pool.submit(run, cast(list[Json], outside), **limits)
-            result = self.ask({"checks": inside, "limits": limits}, variables)
+            result = self.ask({"checks": inside, "limits": limits, "units": self._units()}, variables)
             result["results"] = [*(result.get("results") or []), *from_here.result()]
         result.update(started=started, seconds=time.monotonic() - clock)
         return result
+
+    def _units(self) -> list[str]:
+        return units_of(self._task.args["plan"], self._task.args["node"])
 
     def _part(self) -> list[Check]:
         arguments = self._task.args

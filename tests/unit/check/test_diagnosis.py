@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 from check_example import SETTINGS, checks, cluster, right, with_pod, wrong
-from check_symptoms import ROUTES, Symptom, causes, run
+from check_symptoms import ROUTES, Symptom, causes, run, way
 
 from flatnet.check.facts import Cluster
 from flatnet.check.findings import findings
@@ -24,7 +24,7 @@ def _with_backend(**changes: object) -> Cluster:
 
 
 def _without_route(here: str, network: str) -> dict[str, Json]:
-    return {here: {"routes": [route for route in ROUTES[here] if route["dst"] != network]}}
+    return {here: {"routes": [route for route in ROUTES[here] if route["destination"] != network]}}
 
 
 def _lost(here: str, there: str) -> Symptom:
@@ -99,7 +99,7 @@ def test_services_are_not_blamed_for_the_route_that_their_pods_lack() -> None:
 
 
 def test_a_route_to_the_wrong_node_is_named_with_the_planned_gateway() -> None:
-    diverted = {"dst": "10.200.2.0/24", "gateway": "192.0.2.11", "dev": "eth0"}
+    diverted = way("10.200.2.0/24", "192.0.2.11")
     evidence = _without_route("node-1", "10.200.2.0/24")
     evidence["node-1"]["routes"].append(diverted)
     assert causes(run(_lost("node-1", "node-2"), evidence)) == {

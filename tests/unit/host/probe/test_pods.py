@@ -190,7 +190,7 @@ def test_many_silent_pods_are_counted(host: Host, tmp_path: Path) -> None:
 
 def test_the_checksum_is_that_of_the_internet() -> None:
     # The example of RFC 1071, section 3, whose sum is 0xddf2.
-    assert pods._checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
+    assert pods.checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
     message = bytes.fromhex("08000000beef0001")
-    whole = message[:2] + struct.pack(">H", pods._checksum(message)) + message[4:]
-    assert pods._checksum(whole) == 0
+    whole = message[:2] + struct.pack(">H", pods.checksum(message)) + message[4:]
+    assert pods.checksum(whole) == 0

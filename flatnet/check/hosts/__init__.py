@@ -1,0 +1,1 @@
+"""What is wrong with nodes as they are, whether or not a packet has met it yet."""

@@ -1,0 +1,100 @@
+"""Faults of a node's routes: what is for pods is swallowed, or led elsewhere by another table than main."""
+
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+
+from flatnet.check.facts import Cluster, all_of_family
+from flatnet.check.hosts.fault import SERVICE_CLASSES, Fault
+from flatnet.check.model import Finding, Json
+
+
+def route_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
+    """Find routes that swallow what is for pods, and rules by which another table leads it elsewhere."""
+    for family in cluster.families:
+        for other in cluster.nodes:
+            networks = cluster.plan["nodes"][other].get("pod_cidrs") or []
+            for network in all_of_family(networks, family):
+                route, table = lookup(state, network, own_addresses(cluster, node, family))
+                if route is None:
+                    continue
+                pods = f"{network} (pods of {other})"
+                explains = _between(node, other, family)
+                if route["type"] in ("blackhole", "unreachable", "prohibit"):
+                    yield Fault(
+                        "routes",
+                        f"the {route['type']} route to {route['destination']} on {node} swallows what is for "
+                        f"{pods}",
+                        f"ip route show table {table} on {node}",
+                        explains,
+                    )
+                elif table != "main":
+                    leads = route["gateway"] or route["device"]
+                    yield Fault(
+                        "routes",
+                        f"the routing table {table}, which a rule names before main, leads what is for "
+                        f"{pods} on {node} to {leads}",
+                        f"ip rule; ip route show table {table} on {node}",
+                        explains,
+                    )
+
+
+def _between(node: str, other: str, family: str) -> Callable[[Finding], bool]:
+    def explains(finding: Finding) -> bool:
+        ends = {finding["source"]["node"], finding["target"]["node"]}
+        return (
+            bool(finding["error"])
+            and finding["family"] == family
+            and (ends == {node, other} or (node in ends and finding["class"] in SERVICE_CLASSES))
+        )
+
+    return explains
+
+
+def own_addresses(cluster: Cluster, node: str, family: str) -> list[str]:
+    """Return the sources of what the node itself and its pods send to other nodes' pods, one of each."""
+    entry = cluster.plan["nodes"][node]
+    own = all_of_family(entry["addresses"], family)[:1]
+    return own + [one.partition("/")[0] for one in all_of_family(entry.get("pod_cidrs") or [], family)]
+
+
+def lookup(state: Json, network: str, sources: Sequence[str]) -> tuple[Json | None, str]:
+    """Return the route that packets to a network take, and its table, as the kernel would find it.
+
+    sources: addresses of which packets may come from; a rule that takes one of them counts. Rules that
+    select by mark or interface are left out: whether they take a packet is not known here. A default route
+    counts where a rule before main leads to it, and no further route does.
+    """
+    family = "ipv6" if ":" in network else "ipv4"
+    rules = [rule for rule in state.get("rules") or [] if rule["family"] == family]
+    tables = [
+        rule["table"]
+        for rule in sorted(rules, key=lambda rule: rule["priority"])
+        if not rule["mark"]
+        and not rule["input"]
+        and not rule["output"]
+        and not rule["inverted"]
+        and rule["table"]
+        and rule["table"] != "local"
+        and not rule["action"]
+        and (not rule["source"] or any(ip_address(one) in ip_network(rule["source"]) for one in sources))
+        and (not rule["destination"] or _is_inside(network, rule["destination"]))
+    ] or ["main"]
+    for table in tables:
+        matching = [
+            route
+            for route in state.get("routes") or []
+            if route["table"] == table
+            and route["family"] == family
+            and _is_inside(network, route["destination"])
+            and (table != "main" or route["destination"] not in ("0.0.0.0/0", "::/0"))
+        ]
+        if matching:
+            best = max(matching, key=lambda route: ip_network(route["destination"], strict=False).prefixlen)
+            if best["type"] != "throw":
+                return best, table
+    return None, ""
+
+
+def _is_inside(network: str, other: str) -> bool:
+    inner, outer = ip_network(network), ip_network(other, strict=False)
+    return inner.network_address in outer and inner.prefixlen >= outer.prefixlen
