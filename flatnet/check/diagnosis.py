@@ -65,6 +65,15 @@ def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:
     return None
 
 
+def _no_dns_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Lay what DNS does not answer to its having no pods; and name that itself."""
+    look = "kubectl -n kube-system get deployments,services,pods -o wide -l k8s-app=kube-dns"
+    if finding["class"] == "dns_pods":
+        return finding["observed"], look
+    asks_dns = finding["class"] in ("dns_service", "dns_outside_refused")
+    return (clues.dns_problem, look) if asks_dns and clues.dns_problem else None
+
+
 def _no_pod(finding: Finding, clues: Clues) -> Diagnosis | None:
     del clues
     if finding["error"] != "none":
@@ -217,6 +226,7 @@ def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _not_made,
+    _no_dns_pods,
     _faulty_node,
     _no_pod,
     _lost_pods,

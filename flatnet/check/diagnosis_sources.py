@@ -45,6 +45,14 @@ def rewritten(finding: Finding, clues: Clues) -> Diagnosis | None:
             f"{source} reaches pods from its {kind} address, the backend promises another of its addresses",
             f"ip route get {finding['target']['address']} on {source}: src names the address",
         )
+    # The one setting of kube-proxy that makes it put in its own address for all.
+    if finding["class"] == "cluster_ip" and (clues.before.get(owner, {}).get("kube_proxy") or {}).get(
+        "masquerade_all"
+    ):
+        return (
+            f"kube-proxy on {owner} masquerades all calls of services: masqueradeAll is on",
+            f"masqueradeAll in kube-proxy's configuration on {owner}",
+        )
     # Where pods keep their addresses except towards services, kube-proxy is the one that rewrites.
     if finding["class"] == "cluster_ip" and not clues.any_failed_from("pod_to_pod_other_node", source):
         return (

@@ -38,6 +38,12 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
             "name": backend,
             "ipam": "plan",
             "routes": "plan",
+            "units": [],
+            "makes": {
+                "interfaces": {"bridge": {"name": "cbr0", "carries": "own_pods"}},
+                "routes": [],
+                "rules": [],
+            },
             "check": {
                 "node_to_local_pod": "pod_gateway",
                 "node_to_remote_pod": "node_address" if backend == "kubenet" else "tunnel_address",

@@ -49,4 +49,4 @@ def takes_part(finding: Finding, node: str) -> bool:
 
 def backend_interfaces(plan: Mapping[str, Any]) -> list[str]:
     """Return the names, or patterns of them, of the interfaces that the backend makes."""
-    return list(plan["backend"].get("interfaces") or [])
+    return [made["name"] for made in plan["backend"]["makes"]["interfaces"].values()]

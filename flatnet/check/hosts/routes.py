@@ -10,12 +10,15 @@ from flatnet.check.model import Finding, Json
 
 def route_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
     """Find routes that swallow what is for pods, and rules by which another table leads it elsewhere."""
+    made = cluster.plan["backend"]["makes"]
+    # Of tables and routes that the backend makes, it knows more than the plan.
+    own = {str(entry["table"]) for entry in [*made["rules"], *made["routes"]] if entry.get("table")}
     for family in cluster.families:
         for other in cluster.nodes:
             networks = cluster.plan["nodes"][other].get("pod_cidrs") or []
             for network in all_of_family(networks, family):
                 route, table = lookup(state, network, own_addresses(cluster, node, family))
-                if route is None:
+                if route is None or table in own:
                     continue
                 pods = f"{network} (pods of {other})"
                 explains = _between(node, other, family)

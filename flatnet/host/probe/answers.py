@@ -49,7 +49,7 @@ def no_answer(error: Exception, prefix: str) -> NoAnswerError:
     return NoAnswerError(kind, f"{prefix}: {error or type(error).__name__}")
 
 
-def _get(host: str, port: int, path: str, seconds: float, connect_kind: str = "") -> tuple[int, str]:
+def get(host: str, port: int, path: str, seconds: float, connect_kind: str = "") -> tuple[int, str]:
     """Return status and body of a GET; connect_kind replaces the kind of error while connecting."""
     where = f"{host} port {port}"
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
@@ -70,7 +70,7 @@ def _get(host: str, port: int, path: str, seconds: float, connect_kind: str = ""
 
 def ask_http(how: Json, seconds: float) -> str:
     """Return the body that a GET of how.path at how.host and how.port brings."""
-    status, body = _get(how["host"], how["port"], how["path"], seconds)
+    status, body = get(how["host"], how["port"], how["path"], seconds)
     if status != http.client.OK:
         raise NoAnswerError("failed", f"HTTP status {status}: {body.strip()[:200]}")
     return body
@@ -90,7 +90,7 @@ def ask_dial(how: Json, seconds: float) -> str:
     }
     path = "dial?" + urllib.parse.urlencode(query)
     try:
-        status, body = _get(how["via"], how["via_port"], path, seconds, connect_kind="source")
+        status, body = get(how["via"], how["via_port"], path, seconds, connect_kind="source")
     except NoAnswerError as error:
         if error.kind != "timeout":
             raise

@@ -12,7 +12,7 @@ import shutil
 import time
 
 from ..facts import network
-from .answers import Json
+from .answers import Json, NoAnswerError, get
 from .filters import from_iptables, from_nft
 from .host import run_program
 
@@ -20,6 +20,8 @@ _FAMILIES = {4: "ipv4", 6: "ipv6"}
 _UNIT = ("Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts")
 _SETTINGS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/bridge/bridge-nf-call-iptables")
 _CNI = pathlib.Path("/etc/cni/net.d")
+# Where its metrics are unless told otherwise (pkg/cluster/ports there).
+_KUBE_PROXY_PORT = 10249
 # The last words of a unit that is not well.
 _LAST_LINES = 2
 
@@ -57,8 +59,34 @@ def state_of(units: list[str]) -> Json:
             if "lladdr" in entry
         ],
         "filters": packet_filters(),
+        "kube_proxy": kube_proxy_configuration(),
         "cni_files": sorted(path.name for path in _CNI.iterdir()) if _CNI.is_dir() else [],
     }
+
+
+def kube_proxy_configuration() -> Json:
+    """Return {masquerade_all, cluster_cidr} as kube-proxy is configured, {} where it does not tell.
+
+    It serves what it has read (k8s.io/component-base/configz) beside its metrics.
+    """
+    try:
+        _, body = get("127.0.0.1", _KUBE_PROXY_PORT, "configz", 1.0)
+        (read,) = json.loads(body).values()
+    except (NoAnswerError, ValueError, AttributeError):
+        return {}
+    flat = {name.lower(): value for name, value in _leaves(read)}
+    return {
+        "masquerade_all": any(
+            value is True for name, value in flat.items() if name.endswith(".masqueradeall")
+        ),
+        "cluster_cidr": str(flat.get(".clustercidr", "")),
+    }
+
+
+def _leaves(value: object, name: str = "") -> list[tuple[str, object]]:
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [leaf for key, inner in value.items() for leaf in _leaves(inner, f"{name}.{key}")]
 
 
 def _setting(name: str) -> str:
