@@ -1,11 +1,13 @@
 """Faults of a node's routes: what is for pods is swallowed, or led elsewhere by another table than main."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from flatnet.check.facts import Cluster, all_of_family
 from flatnet.check.hosts.fault import SERVICE_CLASSES, Fault
 from flatnet.check.model import Finding, Json
+
+_SWALLOWING = ("blackhole", "unreachable", "prohibit")
 
 
 def route_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
@@ -14,43 +16,46 @@ def route_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
     # Of tables and routes that the backend makes, it knows more than the plan.
     own = {str(entry["table"]) for entry in [*made["rules"], *made["routes"]] if entry.get("table")}
     for family in cluster.families:
+        sources = own_addresses(cluster, node, family)
+        # One route may hold the networks of many nodes.
+        taken: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
         for other in cluster.nodes:
-            networks = cluster.plan["nodes"][other].get("pod_cidrs") or []
-            for network in all_of_family(networks, family):
-                route, table = lookup(state, network, own_addresses(cluster, node, family))
+            for network in all_of_family(cluster.plan["nodes"][other].get("pod_cidrs") or [], family):
+                route, table = lookup(state, network, sources)
                 if route is None or table in own:
                     continue
-                pods = f"{network} (pods of {other})"
-                explains = _between(node, other, family)
-                if route["type"] in ("blackhole", "unreachable", "prohibit"):
-                    yield Fault(
-                        "routes",
-                        f"the {route['type']} route to {route['destination']} on {node} swallows what is for "
-                        f"{pods}",
-                        f"ip route show table {table} on {node}",
-                        explains,
-                    )
+                if route["type"] in _SWALLOWING:
+                    key = (table, f"the {route['type']} route to {route['destination']}", "")
+                    taken.setdefault(key, []).append((other, network))
                 elif table != "main":
-                    leads = route["gateway"] or route["device"]
-                    yield Fault(
-                        "routes",
-                        f"the routing table {table}, which a rule names before main, leads what is for "
-                        f"{pods} on {node} to {leads}",
-                        f"ip rule; ip route show table {table} on {node}",
-                        explains,
-                    )
+                    key = (table, "", route["gateway"] or route["device"])
+                    taken.setdefault(key, []).append((other, network))
+        for (table, swallows, leads), networks in taken.items():
+            yield _route_fault(node, family, (table, swallows, leads), networks)
 
 
-def _between(node: str, other: str, family: str) -> Callable[[Finding], bool]:
+def _route_fault(
+    node: str, family: str, how: tuple[str, str, str], networks: Sequence[tuple[str, str]]
+) -> Fault:
+    table, swallows, leads = how
+    pods = f"{networks[0][1]} (pods of {networks[0][0]})"
+    if len(networks) > 1:
+        pods = f"pods of {networks[0][0]} and {len(networks) - 1} more nodes"
+    cause = (
+        f"{swallows} on {node} swallows what is for {pods}"
+        if swallows
+        else f"the routing table {table}, which a rule names before main, leads what is for {pods} on {node} "
+        f"to {leads}"
+    )
+    others = {other for other, _ in networks}
+
     def explains(finding: Finding) -> bool:
         ends = {finding["source"]["node"], finding["target"]["node"]}
-        return (
-            bool(finding["error"])
-            and finding["family"] == family
-            and (ends == {node, other} or (node in ends and finding["class"] in SERVICE_CLASSES))
-        )
+        between = node in ends and (bool(ends & others - {node}) or (node in others and len(ends) == 1))
+        services = node in ends and finding["class"] in SERVICE_CLASSES
+        return bool(finding["error"]) and finding["family"] == family and (between or services)
 
-    return explains
+    return Fault("routes", cause, f"ip rule; ip route show table {table} on {node}", explains)
 
 
 def own_addresses(cluster: Cluster, node: str, family: str) -> list[str]:
