@@ -4,7 +4,7 @@
 DOCUMENTATION = r"""
 ---
 module: cluster_objects
-short_description: Keep Kubernetes objects as defined, and wait for what comes of them
+short_description: Apply or remove Kubernetes objects, and wait for what comes of them
 description:
   - Applies objects server-side over HTTPS with a client certificate, or removes them.
   - Needs nothing but Python 3.9 on the host that it runs on, which is usually a control-plane host.

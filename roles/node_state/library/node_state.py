@@ -3,7 +3,7 @@
 
 DOCUMENTATION = r"""
 module: node_state
-short_description: Bring a node to a desired state in one transaction
+short_description: Apply the desired state of a node in one transaction
 description:
   - Compares files, programs, links, units, kernel modules, sysctls, routes and packet filter tables with the
     node, then changes what differs. The steady state costs one remote call.
