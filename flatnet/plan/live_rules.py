@@ -218,6 +218,6 @@ def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: F
                 "",
                 f"it lacks the kernel feature {feature}, which {' and '.join(users)} "
                 f"{'need' if users[1:] else 'needs'}",
-                f"install or load the kernel module {feature}, or choose something that does without",
+                f"install or load the kernel module {feature}, or choose a backend or mode without it",
                 host.inventory_name,
             )

@@ -133,7 +133,7 @@ def test_a_missing_kernel_feature_is_refused_by_name_and_an_unprobed_one_is_not(
     assert prepare(some=some).warnings == []
     assert findings(some=some, contract=FLANNEL) == [
         "[kernel-feature] node-a: it lacks the kernel feature vxlan, which backend flannel needs. "
-        "Fix: install or load the kernel module vxlan, or choose something that does without."
+        "Fix: install or load the kernel module vxlan, or choose a backend or mode without it."
     ]
 
 
@@ -150,8 +150,8 @@ def test_a_mode_of_kube_proxy_needs_its_kernel_feature(mode: str, feature: str) 
 def test_everybody_who_needs_a_missing_kernel_feature_is_named() -> None:
     assert findings(Settings(kube_proxy_mode="nftables"), live(kernel_features={"nftables": False})) == [
         "[kernel-feature] node-a: it lacks the kernel feature nftables, which kube_proxy in mode nftables "
-        "and pod_masquerade need. Fix: install or load the kernel module nftables, or choose something that "
-        "does without."
+        "and pod_masquerade need. Fix: install or load the kernel module nftables, or choose a backend or "
+        "mode without it."
     ]
 
 
