@@ -80,7 +80,9 @@ def test_what_dns_does_not_answer_is_laid_to_its_having_no_pods() -> None:
     whole = cluster_checks(facts, SETTINGS, [_deployment(0), _service()])
     made = checks(facts)
     results = [
-        wrong(check, error="timeout", detail="no answer") if check["class"].startswith("dns_") else right(check)
+        wrong(check, error="timeout", detail="no answer")
+        if check["class"].startswith("dns_")
+        else right(check)
         for check in made
     ]
     probes = {"node-0": {"results": [*results, *(result for _, result in whole)]}}
