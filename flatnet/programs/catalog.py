@@ -1,7 +1,8 @@
 """The pins: which upstreams, versions, packages and published files flatnet knows.
 
-The data is `build/programs.yml`; this module gives it types and refuses what cannot work (a program named
-by two upstreams, a package whose program Go would call otherwise, a digest of the wrong length).
+The data is `build/programs.yml`, and `meta/programs.yml` of each role that brings an upstream of its own;
+this module gives it types and refuses what cannot work (a program named by two upstreams, a package whose
+program Go would call otherwise, a digest of the wrong length).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ SOURCES = ("release", "gomod", "directory")
 # Where messages send people to whom a published file is not what it should be.
 PINS = "build/programs.yml (or your own file of releases)"
 DEFAULT_INSTALL_DIRECTORY = "/usr/local/bin"
+ROLE_FILE = "meta/programs.yml"
 _MAJOR_VERSION_ELEMENT = re.compile(r"v[0-9]+")
 _DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
 
@@ -29,9 +31,9 @@ _DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
 class GomodPin:
     """How the programs of one upstream are built from Go modules.
 
-    directory: folder under `build/` that holds go.mod and go.sum; packages: program name -> Go package;
-    variables: linker variable (`package.name`) -> value; cgo_architectures: where C is linked in
-    (statically); disk_mib: MiB that a first build writes, caches of Go included.
+    directory: folder that holds go.mod and go.sum; packages: program name -> Go package; variables: linker
+    variable (`package.name`) -> value; cgo_architectures: where C is linked in (statically); disk_mib: MiB
+    that a first build writes, caches of Go included; files: name -> files of a module that are copied.
     """
 
     directory: Path
@@ -40,6 +42,19 @@ class GomodPin:
     variables: Mapping[str, str] = field(default_factory=dict)
     cgo_architectures: tuple[str, ...] = ()
     disk_mib: int = 500
+    files: Mapping[str, FileSet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Files that an upstream's module holds besides programs: CRDs, BPF sources, templates.
+
+    module: the path of a module that the go.mod requires; paths: files, directories and patterns in it
+    (pathlib's). They keep their paths below FILES/<name> on hosts.
+    """
+
+    module: str
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,16 @@ class Upstream:
     install_directory: str
     gomod: GomodPin | None
     release: tuple[ReleaseFile, ...]
+
+    @property
+    def file_sets(self) -> tuple[str, ...]:
+        """Return the names of the sets of files that come out of its modules."""
+        return tuple(self.gomod.files) if self.gomod else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all that can be asked of it: programs and sets of files."""
+        return self.programs + self.file_sets
 
     def published(self, program: str, architecture: str) -> ReleaseFile | None:
         """Return the pinned file that holds `program` for `architecture`, None when there is none."""
@@ -118,14 +143,18 @@ class Catalog:
         """Return the name of every program, in build order."""
         return tuple(program for upstream in self.upstreams for program in upstream.programs)
 
-    def upstream_of(self, program: str) -> Upstream:
-        """Return the upstream that `program` belongs to; FlatnetError when no upstream has it."""
+    @property
+    def file_sets(self) -> tuple[str, ...]:
+        """Return the name of every set of files, in build order."""
+        return tuple(name for upstream in self.upstreams for name in upstream.file_sets)
+
+    def upstream_of(self, name: str) -> Upstream:
+        """Return the upstream that a program or a set of files belongs to; FlatnetError when none has it."""
         for upstream in self.upstreams:
-            if program in upstream.programs:
+            if name in upstream.names:
                 return upstream
-        raise FlatnetError(
-            f"no program is called {program!r}; known programs: {', '.join(sorted(self.programs))}"
-        )
+        known = ", ".join(sorted((*self.programs, *self.file_sets)))
+        raise FlatnetError(f"no program is called {name!r}; known programs: {known}")
 
     def image(self, name: str) -> ImagePin:
         """Return the image called `name`; FlatnetError when there is none."""
@@ -154,25 +183,70 @@ def build_directory() -> Path:
     return directory
 
 
-def load_catalog(path: Path | None = None) -> Catalog:
-    """Read the pins from `path` (default: `build/programs.yml` of the checkout).
+def our_roles() -> Path:
+    """Return the folder of flatnet's own roles."""
+    return build_directory().parent / "roles"
 
+
+def load_catalog(path: Path | None = None, roles_paths: Iterable[Path] | None = None) -> Catalog:
+    """Read the pins from `path` (default: `build/programs.yml` of the checkout) and of roles that have any.
+
+    roles_paths: folders of roles, the first one with a role counts; default: flatnet's own, none for a
+    `path`.
     Raises FlatnetError naming the file and the entry when the data cannot work.
     """
-    source = path or build_directory() / "programs.yml"
+    if roles_paths is None:
+        roles_paths = [] if path else [our_roles()]
+    sources = [path or build_directory() / "programs.yml", *_role_files(roles_paths)]
+    upstreams: list[Upstream] = []
+    images: dict[str, ImagePin] = {}
+    for source in sources:
+        data = _read(source)
+        try:
+            found = [_upstream(name, entry, source.parent) for name, entry in data["upstreams"].items()]
+            made = {name: _image(name, entry) for name, entry in data.get("images", {}).items()}
+        except KeyError as missing:
+            raise FlatnetError(f"{source}: an entry lacks the key {missing}") from missing
+        except FlatnetError as problem:
+            raise FlatnetError(f"{source}: {problem}") from problem
+        taken = {one.name for one in upstreams} & {one.name for one in found} | images.keys() & made.keys()
+        if taken:
+            raise FlatnetError(f"{source}: another file has {', '.join(sorted(taken))} too; use another name")
+        upstreams = upstreams + found if source == sources[0] else _placed(upstreams, found)
+        images |= made
+        _check_names(Catalog(tuple(upstreams), images), source)
+    return Catalog(tuple(upstreams), images)
+
+
+def _role_files(roles_paths: Iterable[Path]) -> list[Path]:
+    found: dict[str, Path] = {}
+    for directory in roles_paths:
+        for path in directory.glob(f"*/{ROLE_FILE}"):
+            found.setdefault(path.parents[1].name, path)
+    return [path for _, path in sorted(found.items())]
+
+
+def _read(source: Path) -> dict[str, Any]:
     # libyaml is several times quicker, and the catalog is read once per host and play.
-    loader = (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(source.read_text())
-    data = loader.get_single_data()
     try:
-        upstreams = tuple(_upstream(name, entry, source.parent) for name, entry in data["upstreams"].items())
-        images = {name: _image(name, entry) for name, entry in data.get("images", {}).items()}
-    except KeyError as missing:
-        raise FlatnetError(f"{source}: an entry lacks the key {missing}") from missing
-    except FlatnetError as problem:
-        raise FlatnetError(f"{source}: {problem}") from problem
-    catalog = Catalog(upstreams, images)
-    _check_names(catalog, source)
-    return catalog
+        loader = (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(source.read_text())
+        data = loader.get_single_data()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        told = " ".join(str(problem).split())
+        raise FlatnetError(f"{source} cannot be read: {told}; put the file right") from problem
+    if not isinstance(data, dict) or not isinstance(data.get("upstreams"), dict):
+        raise FlatnetError(f"{source} has no mapping `upstreams`; see build/programs.yml")
+    return data
+
+
+def _placed(upstreams: list[Upstream], found: Iterable[Upstream]) -> list[Upstream]:
+    """Return the upstreams with those of a role among them, each before the first that is larger."""
+    for one in found:
+        size = one.gomod.disk_mib if one.gomod else 0
+        larger = (i for i, other in enumerate(upstreams) if other.gomod and other.gomod.disk_mib > size)
+        place = next(larger, len(upstreams))
+        upstreams = [*upstreams[:place], one, *upstreams[place:]]
+    return upstreams
 
 
 def _upstream(name: str, entry: dict[str, Any], directory: Path) -> Upstream:
@@ -192,7 +266,10 @@ def _upstream(name: str, entry: dict[str, Any], directory: Path) -> Upstream:
 
 
 def _gomod(name: str, entry: dict[str, Any], directory: Path) -> GomodPin:
-    packages: dict[str, str] = entry["packages"]
+    packages: dict[str, str] = entry.get("packages", {})
+    files = {key: _file_set(name, key, one) for key, one in entry.get("files", {}).items()}
+    if not packages and not files:
+        raise FlatnetError(f"upstream {name}: gomod has neither packages nor files; give it what to make")
     for program, package in packages.items():
         # `go build -o directory/` with several packages names each program itself.
         if len(packages) > 1 and default_program_name(package) != program:
@@ -207,7 +284,17 @@ def _gomod(name: str, entry: dict[str, Any], directory: Path) -> GomodPin:
         variables=entry.get("variables", {}),
         cgo_architectures=tuple(entry.get("cgo_architectures", ())),
         disk_mib=entry.get("disk_mib", 500),
+        files=files,
     )
+
+
+def _file_set(upstream: str, name: str, entry: dict[str, Any]) -> FileSet:
+    paths = tuple(entry["paths"])
+    outside = [path for path in paths if Path(path).is_absolute() or ".." in Path(path).parts]
+    if outside or not paths:
+        what = f"{outside[0]!r} is not inside the module" if outside else "it has no paths"
+        raise FlatnetError(f"upstream {upstream}, files {name}: {what}; list paths below the module's folder")
+    return FileSet(entry["module"], paths)
 
 
 def default_program_name(package: str) -> str:
@@ -245,12 +332,11 @@ def _image(name: str, entry: dict[str, Any]) -> ImagePin:
 def _check_names(catalog: Catalog, source: Path) -> None:
     owners: dict[str, str] = {}
     for upstream in catalog.upstreams:
-        for program in upstream.programs:
-            if program in owners:
-                raise FlatnetError(
-                    f"{source}: {owners[program]} and {upstream.name} both have a program {program!r}"
-                )
-            owners[program] = upstream.name
+        for name in upstream.names:
+            if name in owners:
+                what = "a program" if name in upstream.programs else "files"
+                raise FlatnetError(f"{source}: {owners[name]} and {upstream.name} both have {what} {name!r}")
+            owners[name] = upstream.name
     for image in catalog.images.values():
         if image.program not in owners:
             raise FlatnetError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -14,8 +15,9 @@ from rich.table import Table
 
 from flatnet.errors import FlatnetError
 from flatnet.programs import gomod, release
-from flatnet.programs.catalog import ARCHITECTURES, Catalog, Upstream
+from flatnet.programs.catalog import ARCHITECTURES, Catalog, Upstream, our_roles
 from flatnet.programs.directory import DirectoryProgram, export_programs
+from flatnet.programs.file_sets import FOLDER
 from flatnet.programs.missing import MissingProgramError, missing_message
 from flatnet.programs.overrides import site_catalog
 from flatnet.programs.progress import Progress, for_stream
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Without this a plain `kill` would leave the compilers running and the unfinished folder behind.
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        options.run(options, site_catalog(options.releases))
+        options.run(options, site_catalog(options.releases, _roles_paths()))
     except FlatnetError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
@@ -40,6 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
     return 0
+
+
+def _roles_paths() -> list[Path]:
+    """Return where roles with upstreams of their own are: as Ansible is told by its environment, and ours."""
+    configured = os.environ.get("ANSIBLE_ROLES_PATH", "")
+    return [*(Path(folder).expanduser() for folder in configured.split(":") if folder), our_roles()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,7 +102,7 @@ def _download(options: argparse.Namespace, catalog: Catalog) -> None:
     for name in options.names:
         # Without names, whatever is published is meant; a name must be.
         for upstream in catalog.select([name]):
-            program = name if name in upstream.programs else upstream.programs[0]
+            program = name if name in upstream.programs else upstream.names[0]
             release.require_published(upstream, program, architecture)
     fetched = release.download(upstreams, program_store(), _progress(), architecture)
     for name, entry in fetched.items():
@@ -139,14 +147,24 @@ def _export(options: argparse.Namespace, catalog: Catalog) -> None:
     architecture = _architecture(options)
     finder = Finder(catalog, Choice(options.source, architecture=architecture), program_store())
     wanted = [
-        program
+        name
         for upstream in catalog.select(options.names)
-        for program in upstream.programs
-        if not options.names or upstream.name in options.names or program in options.names
+        for name in upstream.names
+        if not options.names or upstream.name in options.names or name in options.names
     ]
-    found, missing = {}, []
+    found: dict[str, DirectoryProgram] = {}
+    missing = []
     for name in wanted:
         try:
+            if name in catalog.file_sets:
+                files = finder.files(name)
+                found |= {
+                    f"{FOLDER}/{name}/{Path(one.path).relative_to(files.path)}": DirectoryProgram(
+                        one.file, one.sha256, files.version
+                    )
+                    for one in files.files
+                }
+                continue
             program = finder.program(name)
             found[name] = DirectoryProgram(program.file, program.sha256, program.version)
         except MissingProgramError as problem:
@@ -156,7 +174,12 @@ def _export(options: argparse.Namespace, catalog: Catalog) -> None:
     if missing:
         raise FlatnetError(missing_message(missing))
     export_programs(found, options.directory)
-    sys.stdout.write(f"{options.directory}: {', '.join(found)} for {architecture}\n")
+    sys.stdout.write(f"{options.directory}: {', '.join(_told(found))} for {architecture}\n")
+
+
+def _told(found: Iterable[str]) -> list[str]:
+    """Return the names of programs and sets, each set once."""
+    return list(dict.fromkeys(name.split("/")[1] if "/" in name else name for name in found))
 
 
 def _architecture(options: argparse.Namespace) -> str:

@@ -81,8 +81,8 @@ def elf_architecture(file: Path) -> str | None:
 def export_programs(programs: Mapping[str, DirectoryProgram], directory: Path) -> None:
     """Copy `programs` (name -> file, digest, version) into the folder `directory`, and record them there.
 
-    Each file is replaced atomically, and SHA256SUMS last: an interrupted export is found by its
-    digests. Programs that were exported before stay.
+    Files of sets have their place below files/<set>/ as their name. Each file is replaced atomically, and
+    SHA256SUMS last: an interrupted export is found by its digests. Programs that were exported before stay.
     """
     directory.mkdir(parents=True, exist_ok=True)
     recorded = read_sums(directory) if (directory / SUMS).is_file() else {}
@@ -96,6 +96,7 @@ def export_programs(programs: Mapping[str, DirectoryProgram], directory: Path) -
 
 
 def _copy(program: DirectoryProgram, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent) as temporary:
         with program.file.open("rb") as source:
             shutil.copyfileobj(source, temporary)

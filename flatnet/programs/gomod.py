@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flatnet.errors import FlatnetError
 from flatnet.programs.catalog import GomodPin, Upstream
+from flatnet.programs.file_sets import copy_file_sets
 from flatnet.programs.progress import Progress
 from flatnet.programs.store import Store
 from flatnet.programs.toolchain import Toolchain, find_go, require_compiler, require_go, require_space
@@ -28,10 +29,12 @@ _LOG_TAIL = 15
 
 def source_key(pin: GomodPin, architecture: str) -> str:
     """Return the hex digest of everything except the Go release that decides what `go build` makes."""
-    settings = {
+    settings: dict[str, object] = {
         "command": build_command("go", pin, architecture, Path("out")),
         "environment": build_environment(pin, architecture),
     }
+    if pin.files:
+        settings["files"] = {name: [one.module, *one.paths] for name, one in sorted(pin.files.items())}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(pin.directory.rglob("*")):
         if path.is_file():
@@ -146,8 +149,10 @@ def _build_one(upstream: Upstream, store: Store, architecture: str, go: Toolchai
         command = build_command(go.program, pin, architecture, folder)
         environment = {**os.environ, **build_environment(pin, architecture)}
         began = time.monotonic()
-        status = _run(command, pin.directory, environment, log, lock)
-        if status != 0:
+        status = _run(command, pin.directory, environment, log, lock) if pin.packages else 0
+        if status == 0:
+            copy_file_sets(pin, go.program, environment, folder)
+        else:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
             raise FlatnetError(
                 f"building {upstream.name} {upstream.version} failed after {time.monotonic() - began:.0f} s "

@@ -34,12 +34,12 @@ _UPSTREAM_KEYS = {"version", "release"}
 _FILE_KEYS = {"url", "version", "program", "members", "digests"}
 
 
-def site_catalog(releases: Path | None) -> Catalog:
+def site_catalog(releases: Path | None, roles_paths: Iterable[Path] | None = None) -> Catalog:
     """Return the pins, with the files of `releases` in the place of those of the upstreams it names.
 
-    Raises FlatnetError naming the file and the value that cannot be used.
+    roles_paths: as for load_catalog. Raises FlatnetError naming the file and the value that cannot be used.
     """
-    catalog = load_catalog()
+    catalog = load_catalog(roles_paths=roles_paths)
     return with_releases(catalog, releases) if releases else catalog
 
 

@@ -11,6 +11,8 @@ from flatnet.errors import FlatnetError
 from flatnet.programs import release
 from flatnet.programs.catalog import ARCHITECTURES, SOURCES, Catalog, Upstream
 from flatnet.programs.directory import find_in_directory
+from flatnet.programs.file_sets import DIRECTORY as FILES
+from flatnet.programs.file_sets import FOLDER, recorded_files
 from flatnet.programs.gomod import find_build
 from flatnet.programs.images import ImageSpec, image_store, stored_image
 from flatnet.programs.missing import MissingProgramError
@@ -69,6 +71,25 @@ class FoundProgram:
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """A file of a set on the controller (`file`), and where hosts have it (`path`)."""
+
+    file: Path
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """A set of upstream's files, and the folder (`path`) where hosts have them."""
+
+    name: str
+    version: str
+    path: str
+    files: tuple[FoundFile, ...]
+
+
+@dataclass(frozen=True)
 class FoundImage:
     """An image tar on the controller (`file`), and where hosts have it (`path`)."""
 
@@ -123,6 +144,31 @@ class Finder:
                 self._catalog.releases if source == "release" else None,
             )
         return FoundProgram(name, version, source, entry / name, actual, path)
+
+    def files(self, name: str) -> FoundFiles:
+        """Return the set of files; MissingProgramError when it is not on the controller or is damaged."""
+        upstream = self._catalog.upstream_of(name)
+        if name not in upstream.file_sets:
+            known = ", ".join(self._catalog.file_sets) or "there is none"
+            raise FlatnetError(f"no set of files is called {name!r}; known sets: {known}")
+        source = self._choice.source_of(upstream, name)
+        folder, version = self._choice.directory, upstream.version
+        if source != "directory" or folder is None:
+            version, folder = self._entry(upstream, name, source)
+        recorded = recorded_files(read_sums(folder), name)
+        if not recorded:
+            raise MissingProgramError(name, f"{folder} has no files of it; export it there")
+        base = f"{FILES}/{name}"
+        found = []
+        for path, digest in sorted(recorded.items()):
+            file = folder / FOLDER / name / path
+            if not file.is_file() or self._digests.sha256(file) != digest:
+                reason = f"{file} is not what was recorded of it; remove {folder} and repeat"
+                raise MissingProgramError(
+                    name, reason, "" if source == "directory" else "build", self._choice.architecture
+                )
+            found.append(FoundFile(file, digest, f"{base}/{path}"))
+        return FoundFiles(name, version, base, tuple(found))
 
     def image(self, name: str) -> FoundImage:
         """Return where the image `name` is, made now if need be; MissingProgramError without its program."""

@@ -1,8 +1,8 @@
 """The cache on the controller: one folder per upstream, version and input, complete or absent.
 
 Layout, the same whatever the source: `<cache>/programs/<upstream>-<version>-<key12>/` with the programs,
-`SHA256SUMS` (the format of sha256sum(1)) and `origin.json` (what it was made from). A folder appears by
-rename, so that an interrupted build leaves nothing that looks finished.
+sets of files below `files/<name>/`, `SHA256SUMS` (the format of sha256sum(1)) and `origin.json` (what it was
+made from). A folder appears by rename, so that an interrupted build leaves nothing that looks finished.
 """
 
 from __future__ import annotations
@@ -94,11 +94,12 @@ class Store:
         try:
             with _locked(folder):
                 yield folder
-                digests = {path.name: digest_of(path) for path in sorted(folder.iterdir())}
+                files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+                digests = {str(path.relative_to(folder)): digest_of(path) for path in files}
                 write_sums(folder, digests)
                 (folder / ORIGIN).write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n")
                 folder.chmod(0o755)
-                for path in folder.iterdir():
+                for path in folder.rglob("*"):
                     flush(path)
                 flush(folder)
                 if entry.exists():

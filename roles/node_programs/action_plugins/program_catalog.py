@@ -1,7 +1,7 @@
 """Look up programs and images on the controller; thin adapter over flatnet.programs."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -17,8 +17,9 @@ try:
     from flatnet.programs.missing import MissingProgramError, missing_message
     from flatnet.programs.overrides import site_catalog
     from flatnet.programs.release import download
-    from flatnet.programs.sources import Choice, Finder, FoundImage, FoundProgram
+    from flatnet.programs.sources import Choice, Finder, FoundFile, FoundFiles, FoundImage, FoundProgram
     from flatnet.programs.store import program_store
+    from flatnet.remote.roles import roles_paths
 except ImportError as error:
     raise AnsibleActionFail(
         f"flatnet cannot be imported ({error}): install it for the Python that runs Ansible, with "
@@ -31,6 +32,7 @@ _PREFIX = "node_programs_"
 INPUTS = {
     "names": _NAMES,
     "images": _NAMES,
+    "files": _NAMES,
     "source": {"type": "str", "choices": list(SOURCES), "default": "release"},
     "exceptions": {"type": "dict", "default": {}},
     "directory": {"type": "str", "default": ""},
@@ -38,7 +40,7 @@ INPUTS = {
     "architecture": {"type": "str", "choices": list(ARCHITECTURES), "default": "amd64"},
 }
 Json: TypeAlias = dict[str, Any]
-Found = TypeVar("Found", FoundProgram, FoundImage)
+Found = TypeVar("Found", FoundProgram, FoundImage, FoundFiles)
 
 
 class ActionModule(ActionBase):
@@ -47,7 +49,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
-        """Return `hosts`: name -> `programs`, `images` and `transfers` (entries for node_state)."""
+        """Return `hosts`: name -> `programs`, `images`, `files` and `transfers` (entries for node_state)."""
         result: Json = super().run(tmp, task_vars)
         validate: Callable[..., tuple[object, Json]] = self.validate_argument_spec
         _, arguments = validate(
@@ -63,7 +65,11 @@ class ActionModule(ActionBase):
             requests = {host: request(host, hostvars[host]) for host in arguments["hosts"]}
             own = variables["inventory_hostname"]
             check_scope(own, requests.get(own), checked(own, arguments["inputs"]))
-            return {**result, "hosts": look_up(requests, download=arguments["download"]), "changed": False}
+            return {
+                **result,
+                "hosts": look_up(requests, roles_paths(self._loader), download=arguments["download"]),
+                "changed": False,
+            }
         except FlatnetError as problem:
             raise AnsibleActionFail(str(problem)) from None
 
@@ -107,39 +113,48 @@ class _Display:
         yield
 
 
-def look_up(requests: Mapping[str, Json], *, download: bool) -> dict[str, Json]:
+def look_up(
+    requests: Mapping[str, Json], roles: Sequence[Path] | None = None, *, download: bool
+) -> dict[str, Json]:
     """Return host -> its answer; hosts that ask for the same share one.
 
+    roles: where roles are that bring upstreams of their own; left out, flatnet's.
     FlatnetError lists everything missing for any host, after what can be downloaded was, if that is wanted.
     """
     keys = {host: json.dumps(asked, sort_keys=True) for host, asked in requests.items()}
     distinct = {keys[host]: asked for host, asked in requests.items()}
     missing: list[MissingProgramError] = []
-    answers = {key: _answer(asked, missing) for key, asked in distinct.items()}
+    answers = {key: _answer(asked, roles, missing) for key, asked in distinct.items()}
     # Not before everything else is there: whoever is refused has not waited for a download first.
     if missing and download and all(problem.verb == "download" for problem in missing):
-        _download(missing)
+        _download(missing, roles)
         missing = []
-        answers = {key: _answer(asked, missing) for key, asked in distinct.items()}
+        answers = {key: _answer(asked, roles, missing) for key, asked in distinct.items()}
     if missing:
         raise FlatnetError(missing_message(missing))
     return {host: answers[key] for host, key in keys.items()}
 
 
-def _answer(asked: Json, missing: list[MissingProgramError]) -> Json:
+def _answer(asked: Json, roles: Sequence[Path] | None, missing: list[MissingProgramError]) -> Json:
     choice = Choice(
         source=asked["source"],
         exceptions={str(name): str(source) for name, source in asked["exceptions"].items()},
         directory=_path(asked["directory"]),
         architecture=asked["architecture"],
     )
-    finder = Finder(site_catalog(_path(asked["releases"])), choice, program_store())
+    finder = Finder(site_catalog(_path(asked["releases"]), roles), choice, program_store())
     programs = _find(finder.program, asked["names"], missing)
     images = _find(finder.image, asked["images"], missing)
+    files = _find(finder.files, asked["files"], missing)
     return {
         "programs": {p.name: {"path": p.path, "sha256": p.sha256, "version": p.version} for p in programs},
         "images": {i.name: {"path": i.path, "sha256": i.sha256, "reference": i.reference} for i in images},
-        "transfers": [_transfer(p, "0755") for p in programs] + [_transfer(i, "0644") for i in images],
+        "files": {f.name: {"path": f.path, "version": f.version} for f in files},
+        "transfers": [
+            *(_transfer(program, "0755") for program in programs),
+            *(_transfer(image, "0644") for image in images),
+            *(_transfer(file, "0644") for one in files for file in one.files),
+        ],
     }
 
 
@@ -157,13 +172,13 @@ def _find(find: Callable[[str], Found], names: list[str], missing: list[MissingP
     return found
 
 
-def _download(missing: list[MissingProgramError]) -> None:
+def _download(missing: list[MissingProgramError], roles: Sequence[Path] | None) -> None:
     wanted: dict[tuple[Path | None, str], list[str]] = {}
     for problem in missing:
         wanted.setdefault((problem.releases, problem.architecture), []).append(problem.program)
     for (releases, architecture), names in wanted.items():
-        download(site_catalog(releases).select(names), program_store(), _Display(), architecture)
+        download(site_catalog(releases, roles).select(names), program_store(), _Display(), architecture)
 
 
-def _transfer(found: FoundProgram | FoundImage, mode: str) -> dict[str, str]:
+def _transfer(found: FoundProgram | FoundImage | FoundFile, mode: str) -> dict[str, str]:
     return {"path": found.path, "source": str(found.file), "sha256": found.sha256, "mode": mode}

@@ -186,3 +186,83 @@ def test_an_image_of_an_unknown_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_key_is_refused_with_its_name(tmp_path: Path) -> None:
     assert refusal(tmp_path, {"upstreams": {"one": {}}}) == "programs.yml: an entry lacks the key 'version'"
+
+
+ROLE = {
+    "upstreams": {
+        "guard": {
+            "version": "2.0.0",
+            "gomod": {
+                "directory": "../build",
+                "packages": {"guardd": "example.org/guard/cmd/guardd"},
+                "files": {"guard-crds": {"module": "example.org/guard", "paths": ["crds/*.yaml"]}},
+                "disk_mib": 600,
+            },
+        }
+    },
+    "images": {"guard": {"program": "guardd"}},
+}
+
+
+def write_role(roles: Path, name: str, data: object) -> Path:
+    path = roles / name / "meta/programs.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+    return path
+
+
+def test_a_role_brings_upstreams_images_and_files_of_its_own(tmp_path: Path) -> None:
+    write_role(tmp_path / "a", "policy_guard", ROLE)
+    write_role(tmp_path / "b", "policy_guard", {"upstreams": {}})
+    found = load_catalog(roles_paths=[tmp_path / "a", tmp_path / "b"])
+    guard = found.upstream_of("guard-crds")
+    assert guard is found.upstream_of("guardd")
+    assert guard.gomod is not None
+    assert guard.gomod.directory.resolve() == tmp_path / "a/policy_guard/build"
+    assert found.image("guard").program == "guardd"
+    assert found.file_sets == ("guard-crds",)
+    order = [upstream.name for upstream in found.upstreams]
+    assert order.index("etcd") < order.index("guard") < order.index("containerd")
+
+
+def test_flannels_upstream_is_its_roles(catalog: Catalog) -> None:
+    assert catalog.upstream_of("flanneld").name == "flannel"
+    with pytest.raises(FlatnetError, match="no program is called 'flanneld'"):
+        load_catalog(roles_paths=[]).upstream_of("flanneld")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("[", "cannot be read: "),
+        ({}, "has no mapping `upstreams`; see build/programs.yml"),
+        ({"upstreams": {"etcd": ROLE["upstreams"]["guard"]}}, "another file has etcd too; use another name"),
+        (
+            {"upstreams": {"x": {"version": "1", "gomod": {"directory": "x", "packages": {"etcd": "x"}}}}},
+            "etcd and x both have a program 'etcd'",
+        ),
+        (
+            {"upstreams": {"x": {"version": "1", "gomod": {"directory": "x"}}}},
+            "upstream x: gomod has neither packages nor files; give it what to make",
+        ),
+        (
+            {
+                "upstreams": {
+                    "x": {
+                        "version": "1",
+                        "gomod": {"directory": "x", "files": {"f": {"module": "m", "paths": ["../y"]}}},
+                    }
+                }
+            },
+            "upstream x, files f: '../y' is not inside the module; list paths below the module's folder",
+        ),
+    ],
+)
+def test_what_a_role_cannot_bring_is_refused_with_its_file(
+    tmp_path: Path, data: object, message: str
+) -> None:
+    path = write_role(tmp_path, "policy_guard", data)
+    with pytest.raises(FlatnetError) as refused:
+        load_catalog(roles_paths=[tmp_path])
+    assert str(refused.value).startswith(str(path))
+    assert message in str(refused.value)

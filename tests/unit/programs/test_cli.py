@@ -63,6 +63,7 @@ def asked(**given: object) -> dict[str, Any]:
     defaults = {
         "names": [],
         "images": [],
+        "files": [],
         "source": "gomod",
         "exceptions": {},
         "directory": "",
