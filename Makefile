@@ -45,6 +45,7 @@ docs: venv ## write the pages that are made from the code: filters, backends, se
 	@python -m tests.docs.backends
 	@python -m tests.docs.settings
 	@python -m tests.docs.plan_schema
+	@python -m tests.docs.contract
 
 programs: machine venv ## build the programs of Kubernetes and friends into the cache
 	@python -m flatnet.programs build

@@ -7,6 +7,7 @@ import pytest
 from plugin_loader import load_plugin
 
 from flatnet.check.matrix import CLASSES, OTHER_CLASSES
+from tests.docs import contract
 from tests.docs.filters import TARGET, examples, filters_markdown, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,10 @@ def filter_names() -> set[str]:
 
 def test_the_page_about_filters_is_up_to_date() -> None:
     assert (ROOT / TARGET).read_text() == filters_markdown(), "run: python -m tests.docs.filters"
+
+
+def test_the_page_about_contracts_is_up_to_date() -> None:
+    assert (ROOT / contract.TARGET).read_text() == contract.page("", ROOT), "run: make docs"
 
 
 def test_every_filter_is_in_the_page() -> None:

@@ -113,6 +113,13 @@ EVERYTHING: dict[str, Any] = {
         "bpf": {"interfaces": ["pods*"], "pins": ["/sys/fs/bpf/example"]},
         "mounts": ["/run/example/mount"],
         "directories": ["/run/example"],
+        "virtual_servers": True,
+        "cleanup": "exampled --cleanup",
+        "containerd": {
+            "state": "/run/example/containerd",
+            "root": "/var/lib/example",
+            "namespaces": ["example"],
+        },
         "api_objects": [{"api_version": "example.com/v1", "kind": "Example"}],
         "node_annotations": ["example.com/*"],
         "node_labels": ["example.com/label"],
