@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -188,7 +189,7 @@ def test_a_missing_key_is_refused_with_its_name(tmp_path: Path) -> None:
     assert refusal(tmp_path, {"upstreams": {"one": {}}}) == "programs.yml: an entry lacks the key 'version'"
 
 
-ROLE = {
+ROLE: dict[str, Any] = {
     "upstreams": {
         "guard": {
             "version": "2.0.0",

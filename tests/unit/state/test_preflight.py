@@ -194,7 +194,7 @@ def test_an_answer_without_facts_is_explained(answer: Ran, message: str) -> None
     ],
 )
 def test_what_keeps_a_host_from_being_used_is_one_sentence_each(
-    known: dict[str, Any], commands: list[str], expected: list[str]
+    known: dict[str, Any], commands: dict[str, dict[str, Any]], expected: list[str]
 ) -> None:
     assert problems(HOST, "admin", known, commands) == expected
 
