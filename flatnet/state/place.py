@@ -16,6 +16,8 @@ class Place(NamedTuple):
     """Names without .service."""
     own_tables: Sequence[str] = ()
     """Tables of routes that the backend keeps, by the names or numbers that ip shows."""
+    own_paths: Sequence[str] = ()
+    """Files and directories that the backend's programs make, or patterns of such."""
     is_node: bool = True
     cni_name: str = "10-flatnet"
     """What the names of flatnet's CNI configurations begin with."""

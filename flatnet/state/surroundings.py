@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from flatnet.plan.addresses import parse_interface
@@ -49,7 +50,8 @@ def _proxies(facts: Facts, place: Place) -> Iterator[str]:
 
 def _cni_files(facts: Facts, place: Place) -> Iterator[str]:
     for path in facts["cni_files"]:
-        if posixpath.basename(path) < place.cni_name:
+        is_own = any(fnmatchcase(path, own.rstrip("/")) for own in place.own_paths)
+        if posixpath.basename(path) < place.cni_name and not is_own:
             yield (
                 f"has the CNI configuration {path} of somebody else, and containerd takes the first by name; "
                 "remove it"

@@ -17,7 +17,7 @@ from flatnet.state.preflight import Node, problems
 from flatnet.state.surroundings import surroundings_problems
 
 # What the plan and the contracts say of a host, beside whether it is a node.
-_PLACE = ("addresses", "pod_cidrs", "service_cidrs", "units", "own_tables")
+_PLACE = ("addresses", "pod_cidrs", "service_cidrs", "units", "own_tables", "own_paths")
 
 
 class ActionModule(HostAction):

@@ -86,6 +86,12 @@ def test_a_cni_configuration_that_containerd_would_take_first_is_refused() -> No
     ]
 
 
+def test_a_cni_configuration_that_the_backends_programs_write_may_come_first() -> None:
+    own = PLACE._replace(own_paths=["/etc/cni/net.d/05-cil*"])
+    assert found(own, cni_files=["/etc/cni/net.d/05-cilium.conflist"]) == []
+    assert found(own, cni_files=["/etc/cni/net.d/05-other.conflist"]) != []
+
+
 def test_an_address_that_the_host_does_not_send_from_is_refused() -> None:
     two = {
         "name": "eth0",
