@@ -13,6 +13,7 @@ from flatnet.plan.flags import cluster_flags, service_cidr_objects
 from flatnet.plan.host_rules import is_apart
 from flatnet.plan.hosts import Host
 from flatnet.plan.needs import needs_part
+from flatnet.plan.routes import is_routed
 from flatnet.plan.rules import Resolved
 from flatnet.settings import Settings
 
@@ -73,7 +74,10 @@ def assemble(
         "nodes": nodes_part(hosts, resolved, entries),
         "masquerade": {
             "pod_cidrs": list(part["pod_cidrs"]),
-            "not_to": [*part["pod_cidrs"], *_host_networks(resolved)],
+            "not_to": [
+                *part["pod_cidrs"],
+                *_host_networks(hosts, chosen.backend.control_plane_routes, resolved),
+            ],
         },
         **cluster_flags(
             settings,
@@ -96,12 +100,17 @@ def _extra_services(resolved: Resolved) -> Plan:
     }
 
 
-def _host_networks(resolved: Resolved) -> list[str]:
-    """Return every node address as a network of one, in the order of the families, then by number."""
+def _host_networks(hosts: Sequence[Host], control_plane_routes: bool, resolved: Resolved) -> list[str]:
+    """Return the addresses of the hosts that have a way to pods, as networks of one.
+
+    They are in the order of the families, then by number. What a pod sends to a host of etcd, or to a control
+    plane without routes, has to come from its node's address, or no answer finds the pod.
+    """
+    apart = {host.inventory_name for host in hosts if not is_routed(host.groups, control_plane_routes)}
     networks = []
     for family, owned in resolved.addresses.items():
         end = f"/{WIDTH[family]}"
-        networks += [text + end for _, _, text in owned]
+        networks += [text + end for _, name, text in owned if name not in apart]
     return networks
 
 

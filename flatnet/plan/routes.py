@@ -1,21 +1,19 @@
 """Routes between the nodes. n nodes have n² of them, so the plan holds none: each node's are derived."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Network, parse_network
 
 
-def is_routed(node: Mapping[str, Any], backend: Mapping[str, Any]) -> bool:
-    """Tell whether a host of the plan has routes to the pods of others.
+def is_routed(groups: Collection[str], control_plane_routes: bool) -> bool:
+    """Tell whether a host of these groups has a way to the pods of others.
 
     Nodes have, and so have control-plane hosts, whose API server calls webhooks in pods, where the backend
     can make them on a host that is not a node.
     """
-    if "kube_node" in node["groups"]:
-        return True
-    return "kube_control_plane" in node["groups"] and bool(backend.get("control_plane_routes"))
+    return "kube_node" in groups or (control_plane_routes and "kube_control_plane" in groups)
 
 
 def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
@@ -28,7 +26,8 @@ def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
     planned = plan["nodes"].get(node)
     if planned is None:
         raise FlatnetError(f"there is no host {node!r} in the plan; plan again with the present inventory")
-    if plan["backend"]["routes"] != "plan" or not is_routed(planned, plan["backend"]):
+    backend = plan["backend"]
+    if backend["routes"] != "plan" or not is_routed(planned["groups"], backend["control_plane_routes"]):
         return []
     order = {str(family): index for index, family in enumerate(plan["families"])}
     found: list[tuple[int, Network, str, str]] = []

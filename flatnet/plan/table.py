@@ -42,7 +42,9 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
     hosts = sorted(plan["nodes"].items())
     for name, node in hosts[:HOSTS]:
         listed = [", ".join(node[key]) for key in ("groups", "addresses", "pod_cidrs", "pod_gateways")]
-        routed = plan["backend"]["routes"] == "plan" and is_routed(node, plan["backend"])
+        routed = plan["backend"]["routes"] == "plan" and is_routed(
+            node["groups"], plan["backend"]["control_plane_routes"]
+        )
         nodes.add_row(name, node["name"], *listed, str(total - len(node["pod_cidrs"]) if routed else 0))
     for table in (cluster, nodes):
         for column in table.columns:

@@ -61,7 +61,8 @@ def plan_document(plan: Mapping[str, Any]) -> Document:
     if "schema_version" in plan:
         return dict(plan)
     nodes = {
-        name: dict(sorted(node.items())) | {"routed": is_routed(node, plan["backend"])}
+        name: dict(sorted(node.items()))
+        | {"routed": is_routed(node["groups"], plan["backend"]["control_plane_routes"])}
         for name, node in sorted(plan["nodes"].items())
     }
     document = {key: value for key, value in plan.items() if key != "nodes"}

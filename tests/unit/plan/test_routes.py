@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from plan_cases import ALL_GROUPS, FLANNEL, HOSTS, KUBENET, host, hosts, prepare
@@ -38,6 +39,22 @@ def test_a_control_plane_that_is_no_node_has_none_where_the_backend_makes_none_t
     some = [replace(HOSTS[0], groups=ALL_GROUPS - {"kube_node"}), *HOSTS[1:]]
     contract = KUBENET | {"control_plane_routes": False}
     assert node_routes(prepare(some=some, contract=contract).plan, "node-a") == []
+
+
+@pytest.mark.parametrize("contract", [KUBENET, FLANNEL])
+def test_what_pods_send_to_a_host_without_a_way_back_comes_from_their_node(contract: dict[str, Any]) -> None:
+    some = [
+        replace(HOSTS[0], groups=frozenset({"kube_control_plane"})),
+        host("db", "192.0.2.9", groups=["etcd"]),
+        *HOSTS[1:],
+    ]
+    apart = ["192.0.2.11/32"] if contract["control_plane_routes"] else []
+    nodes = ["192.0.2.12/32", "192.0.2.13/32"]
+    assert prepare(some=some, contract=contract).plan["masquerade"]["not_to"] == [
+        "10.200.0.0/16",
+        *apart,
+        *nodes,
+    ]
 
 
 def test_nobody_has_routes_where_the_backend_makes_them() -> None:
