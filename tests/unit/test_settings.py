@@ -1,9 +1,19 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from flatnet.settings import VariableFindings, check_variables
+from flatnet.settings import (
+    SECTIONS,
+    SETTINGS,
+    Settings,
+    VariableFindings,
+    check_variables,
+    fault_lines,
+    read_settings,
+)
+from flatnet.settings.definition import setting, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRING = {
@@ -66,3 +76,36 @@ def test_the_command_line_outranks_the_wiring_so_that_nothing_is_lost() -> None:
 def test_the_inventories_of_the_project_set_nothing_in_vain(path: Path) -> None:
     wiring = yaml.safe_load((ROOT / "playbooks/vars/wiring.yml").read_text())
     assert check_variables(yaml.safe_load(path.read_text()), (), wiring, ()) == VariableFindings([], [])
+
+
+def test_every_default_is_a_value_that_the_setting_takes_and_an_empty_one_says_what_it_stands_for() -> None:
+    read, faults = read_settings(Settings().data)
+    assert (read.data, faults) == (Settings().data, [])
+    assert read_settings({}) == (Settings(), [])
+    unsaid = [one.variable for one in SETTINGS if one.default in ("", (), {}, None) and not one.empty]
+    assert unsaid == []
+    assert len({one.variable for one in SETTINGS}) == len(SETTINGS)
+    assert {one.section for one in SETTINGS} == set(SECTIONS)
+
+
+def test_every_fault_of_an_inventory_is_told_in_one_go_with_value_reason_and_fix() -> None:
+    settings, faults = read_settings(
+        {"cluster_api_port": "abc", "cluster_max_pods": 3_000_000_000, "cluster_dns_upstreams": [53]}
+    )
+    assert settings == Settings()
+    assert fault_lines(faults) == [
+        "[setting-range] cluster_max_pods 3000000000: it is not from 1 to 4194304 pods. "
+        "Fix: use a number in between; 110 is the default.",
+        "[setting-type] cluster_api_port 'abc': it is not a whole number. Fix: write a number.",
+        "[setting-type] cluster_dns_upstreams [53]: it is not a list of strings. "
+        "Fix: write a list of quoted strings.",
+    ]
+
+
+def test_a_setting_of_a_type_that_no_inventory_can_give_cannot_be_defined() -> None:
+    @dataclass
+    class Odd:
+        speed: float = setting(0.5, "The cluster", "How fast.")
+
+    with pytest.raises(LookupError, match="speed is <class 'float'>, which no setting can be"):
+        settings_of(Odd)
