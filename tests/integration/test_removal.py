@@ -75,7 +75,7 @@ def remove(check):
     remove_interfaces(host, names, outcome, check)
     remove_addresses(host, claims, set(names), outcome, check)
     remove_rules(host, claims, outcome, check)
-    remove_routes(host, claims, [], set(names), outcome, check)
+    remove_routes(host, claims, set(), set(names), outcome, check)
     return [*map(str, outcome.changes), *outcome.problems]
 claims = Claims([Owner("example", "middle", given["makes"])], [])
 for words in (*given["links"], *given["others"]):

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from ..state.host import Host
-from ..state.record import Record
 from ..state.routes import PROTOCOL, full
 from .claims import Claims
 from .request import Change, Outcome
@@ -46,23 +45,23 @@ _PLACES = ("/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2")
 
 
 def remove_routes(
-    host: Host, claims: Claims, staying: list[Record], leaving: set[str], outcome: Outcome, check: bool
+    host: Host, claims: Claims, recorded: set[str], leaving: set[str], outcome: Outcome, check: bool
 ) -> None:
-    """Remove routes of any table, and blackholes; those on record for owners that stay are theirs.
+    """Remove routes of any table, and blackholes.
 
-    leaving: interfaces that go, with which their routes go. What the kernel made by itself goes only where an
-    owner names that protocol.
+    recorded: destinations of routes that are on record; with a record go its routes, here they stay. leaving:
+    interfaces that go, with which their routes go. What the kernel made by itself goes only where an owner
+    names that protocol.
     """
     if not claims.listed("routes"):
         return
-    recorded = {route["destination"] for record in staying for route in record.routes}
     numbered = _numbered(host, claims, "routes")
     for version in ("4", "6"):
         going = []
         for route in _listed(host, ["route", "show", "table", "all"], version):
             thing = _described(route)
-            ours = thing["protocol"] == PROTOCOL and full(route["dst"], version) in recorded
-            if route.get("dev") not in leaving and not ours and numbered.takes_entry("routes", thing):
+            on_record = thing["protocol"] == PROTOCOL and full(route["dst"], version) in recorded
+            if route.get("dev") not in leaving and not on_record and numbered.takes_entry("routes", thing):
                 going.append(route)
         outcome.changes += [Change("route", _shown(route)) for route in going]
         if not check:

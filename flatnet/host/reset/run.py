@@ -24,6 +24,7 @@ from .shadowed import Shadowed, find_shadowed, give_back, stop_running
 class _Scope(NamedTuple):
     """What a reset looks at. recorded: the owners that have a record. records: those of the owners that stay.
 
+    routes: the destinations of all routes on record, of owners that go as well: with a record go its routes.
     runtime: the containerd of this host. waiting: the note of another reset, of owners that this one is not
     about.
     """
@@ -31,6 +32,7 @@ class _Scope(NamedTuple):
     claims: Claims
     recorded: set[str]
     records: list[Record]
+    routes: set[str]
     runtime: Runtime | None
     waiting: Begun
 
@@ -53,6 +55,7 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
         Claims(going, staying),
         recorded,
         [load(host, owner) for owner in sorted(recorded - {owner.name for owner in going})],
+        {route["destination"] for owner in sorted(recorded) for route in load(host, owner).routes},
         runtime_of([*request.owners, *request.others]),
         waiting,
     )
@@ -136,7 +139,7 @@ def _stop_and_clean_up(host: Host, request: Request, scope: _Scope, outcome: Out
     remove_interfaces(host, interfaces, outcome, check)
     remove_addresses(host, claims, leaving, outcome, check)
     remove_rules(host, claims, outcome, check)
-    remove_routes(host, claims, scope.records, leaving, outcome, check)
+    remove_routes(host, claims, scope.routes, leaving, outcome, check)
     remove_mounts(host, claims, outcome, check)
     _forget(host, _staged(claims.going, LAST), outcome, check)
     pods.end_shims(outcome)

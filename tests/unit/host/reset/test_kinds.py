@@ -171,6 +171,20 @@ def test_routes_of_an_interface_that_goes_go_with_it(host: KernelHost) -> None:
     assert host.batches == {}
 
 
+def test_routes_on_record_are_told_of_once_and_those_of_an_owner_who_stays_stay(host: KernelHost) -> None:
+    for name, number in ((OWNER, 1), (STAYING, 2)):
+        apply(host, name=name, routes=[{"destination": f"10.200.{number}.0/24", "gateway": "192.0.2.12"}])
+    host.steps.clear()
+    ROUTES["4"].extend(
+        {"dst": f"10.200.{number}.0/24", "dev": "eth0", "protocol": "157"} for number in (1, 2, 3)
+    )
+    try:
+        told = removed(host, "route", owner(routes=[{"protocol": 157}]))
+    finally:
+        del ROUTES["4"][-3:]
+    assert told == ["10.200.1.0/24", "10.200.3.0/24 of eth0"]
+
+
 def test_rules_go_with_all_that_tells_them_from_others(host: KernelHost) -> None:
     expected = ["priority 100 from 10.200.0.0/16 table 77", "not priority 101 fwmark 0x1/0xff table 77"]
     assert removed(host, "rule", owner(rules=[{"table": 77}])) == expected
