@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) ", re.MULTILINE)
+_CALLS = re.compile(r"^(\S+) +: calls=(\d+) ", re.MULTILINE)
 _FAILED = ": FAILED! => "
 
 
@@ -29,6 +30,12 @@ class Answer:
         """Return the number of changed tasks by host."""
         recap = self.output.partition("PLAY RECAP")[2]
         return {host: int(count) for host, count in _RECAP.findall(recap)}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Return the number of remote calls by host."""
+        told = self.output.partition("REMOTE CALLS")[2]
+        return {host: int(count) for host, count in _CALLS.findall(told)}
 
     @property
     def warnings(self) -> list[str]:

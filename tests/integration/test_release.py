@@ -29,6 +29,23 @@ PREFIX = "flatnet-rel"
 HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
 UNITS = ("containerd", "kube-proxy", "kubelet")
 CONTROL_PLANE_UNITS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
+# One of each kind, and each of another role.
+DRIFT = (
+    "cp /bin/true /usr/local/bin/new && mv /usr/local/bin/new /usr/local/bin/kube-proxy",
+    "sysctl --quiet --write net.ipv4.ip_forward=0",
+    "chmod 0600 /etc/containerd/config.toml && systemctl --quiet disable containerd",
+    "systemctl stop kubelet",
+    "echo >> /etc/cni/net.d/10-flatnet-kubenet.conflist",
+    "ip route delete $(ip route show proto 157 | cut -d' ' -f1)",
+    "nft delete table ip flatnet_masquerade",
+    "rm /etc/kubernetes/kube-proxy/config.json",
+)
+DRIFT_OF_OBJECTS = (
+    "delete service kube-dns",
+    """patch configmap coredns --patch '{"data": {"Corefile": ""}}'""",
+    "scale deployment coredns --replicas=1",
+)
 
 
 @dataclass(frozen=True)
@@ -158,12 +175,11 @@ def test_a_file_that_upstream_published_meets_its_pin_and_runs(cluster: Cluster)
     installed = cluster.installed("control-plane-1")["kubectl"]
     assert f"sha256:{installed}" == pinned.digests[ARCHITECTURE]
     # What is built here states no commit, so this one was not.
-    kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
-    version = json.loads(on_host(PREFIX, "control-plane-1", f"{kubectl} version --output json"))
+    version = json.loads(on_host(PREFIX, "control-plane-1", f"{KUBECTL} version --output json"))
     client = version["clientVersion"]
     assert (client["gitVersion"], client["gitTreeState"]) == (f"v{pinned.version}", "clean")
     assert version["serverVersion"]["gitTreeState"] != "clean"
-    wait = f"{kubectl} wait --for=condition=Ready nodes --all --timeout=9s"
+    wait = f"{KUBECTL} wait --for=condition=Ready nodes --all --timeout=9s"
     ready = on_host(PREFIX, "control-plane-1", wait)
     assert ready.splitlines() == [f"node/{host} condition met" for host in HOSTS]
 
@@ -172,6 +188,39 @@ def test_a_second_run_changes_and_downloads_nothing(cluster: Cluster) -> None:
     requests = len(cluster.site.requests)
     assert cluster.provision() == dict.fromkeys(HOSTS, 0)
     assert cluster.site.requests[requests:] == []
+
+
+def test_a_run_that_finds_all_as_it_should_be_asks_each_host_once(cluster: Cluster) -> None:
+    answer = cluster.run("provision_network.yml")
+    assert (answer.calls, answer.changed) == (dict.fromkeys(HOSTS, 1), dict.fromkeys(HOSTS, 0))
+
+
+def test_whatever_somebody_changed_is_foreseen_and_repaired(cluster: Cluster) -> None:
+    for command in DRIFT:
+        on_host(PREFIX, "node-1", command)
+    for arguments in DRIFT_OF_OBJECTS:
+        on_host(PREFIX, "control-plane-1", f"{KUBECTL} --namespace kube-system {arguments}")
+    # Programs, kernel, runtime, kubelet, backend, masquerade, kube-proxy; and the objects of DNS.
+    assert cluster.provision() == {"control-plane-1": 1, "node-1": 7}
+    assert on_host(
+        PREFIX, "node-1", "systemctl is-active kubelet; systemctl is-enabled containerd"
+    ).split() == [
+        "active",
+        "enabled",
+    ]
+    answer = cluster.run("provision_network.yml")
+    assert (answer.calls, answer.changed) == (dict.fromkeys(HOSTS, 1), dict.fromkeys(HOSTS, 0))
+    assert cluster.run("verify_network.yml").code == 0
+
+
+def test_a_changed_value_costs_the_calls_of_whom_it_concerns(cluster: Cluster) -> None:
+    settings = yaml.safe_load((cluster.inventory / "group_vars/k8s_cluster/test_hosts.yml").read_text())
+    kubelet = {**settings["kube_node_kubelet_configuration_extra"], "maxPods": 60}
+    answer = cluster.run("provision_network.yml", kube_node_kubelet_configuration_extra=kubelet)
+    assert answer.changed == dict.fromkeys(HOSTS, 1)
+    # The facts and the kubelet; and whether all nodes are ready after it.
+    assert answer.calls == {"control-plane-1": 3, "node-1": 2}
+    assert cluster.provision() == dict.fromkeys(HOSTS, 1)
 
 
 def test_a_new_release_of_one_program_replaces_and_restarts_nothing_else(cluster: Cluster) -> None:
@@ -210,15 +259,14 @@ def test_a_new_name_of_the_api_issues_one_certificate_and_restarts_one_daemon(cl
 
 
 def test_a_run_for_one_node_registers_it_before_its_kubelet_does(cluster: Cluster) -> None:
-    kubectl = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
     on_host(PREFIX, "node-1", "systemctl stop kubelet")
-    on_host(PREFIX, "control-plane-1", f"{kubectl} delete node node-1")
+    on_host(PREFIX, "control-plane-1", f"{KUBECTL} delete node node-1")
     names = ["api.example.org"]
     answer = cluster.run("provision_network.yml", "--limit", "node-1", cluster_apiserver_extra_sans=names)
     assert answer.code == 0, answer
     assert set(answer.changed) == {"node-1"}
     # A kubelet that registers its own node brings none.
-    networks = f"{kubectl} get node node-1 --output jsonpath={{.spec.podCIDRs}}"
+    networks = f"{KUBECTL} get node node-1 --output jsonpath={{.spec.podCIDRs}}"
     assert json.loads(on_host(PREFIX, "control-plane-1", networks)) == ["10.200.1.0/24"]
 
 
