@@ -202,12 +202,8 @@ def test_whatever_somebody_changed_is_foreseen_and_repaired(cluster: Cluster) ->
         on_host(PREFIX, "control-plane-1", f"{KUBECTL} --namespace kube-system {arguments}")
     # Programs, kernel, runtime, kubelet, backend, masquerade, kube-proxy; and the objects of DNS.
     assert cluster.provision() == {"control-plane-1": 1, "node-1": 7}
-    assert on_host(
-        PREFIX, "node-1", "systemctl is-active kubelet; systemctl is-enabled containerd"
-    ).split() == [
-        "active",
-        "enabled",
-    ]
+    states = on_host(PREFIX, "node-1", "systemctl is-active kubelet; systemctl is-enabled containerd")
+    assert states.split() == ["active", "enabled"]
     answer = cluster.run("provision_network.yml")
     assert (answer.calls, answer.changed) == (dict.fromkeys(HOSTS, 1), dict.fromkeys(HOSTS, 0))
     assert cluster.run("verify_network.yml").code == 0

@@ -25,7 +25,7 @@ def digest(parameters: dict[str, Any]) -> str:
     """
     if not parameters["owner"] or parameters["state"] != "present":
         return ""
-    if parameters["return_objects"] or parameters["return_pods"]:
+    if any(parameters[name] for name in ("return_objects", "return_pods", "return_kinds")):
         return ""
     try:
         objects = wanted_objects(parameters)

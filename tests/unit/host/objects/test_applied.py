@@ -181,6 +181,7 @@ def test_a_note_is_for_root_alone_and_goes_with_the_objects(api: FakeApi, host: 
         {"state": "absent"},
         {"return_objects": True},
         {"return_pods": {"namespace": "shop", "label_selector": ""}},
+        {"return_kinds": [{"api_version": "v1", "kind": "Node", "namespace": "", "label_selector": ""}]},
         {"objects": [{"kind": "ConfigMap"}]},
     ],
 )
