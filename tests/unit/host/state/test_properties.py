@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_state_host import FakeHost, Json, Killed, StateError, apply, tree, unit_text
+
+from flatnet.host.state.look import look
 
 H = TypeVar("H", bound=FakeHost)
 PATHS = ["/opt/a", "/opt/b", "/opt/a/x", "/opt/a/y", "/opt/b/x/z", "/etc/f", "/etc/g"]
@@ -189,6 +191,62 @@ def test_a_failure_at_any_step_leaves_what_was_there(first: Json, second: Json, 
             assert everything(host, first) == before
         apply(host, **second)
         assert everything(host, second) == everything(rehearsal, second)
+
+
+@st.composite
+def drifts(draw: st.DrawFn) -> Callable[[FakeHost], None]:
+    """Draw what somebody else does to a host."""
+    path = draw(
+        st.sampled_from([*PATHS, "/etc/systemd/system/one.service", "/etc/flatnet/routes/example.batch"])
+    )
+    unit = draw(st.sampled_from(UNITS))
+    kind = draw(
+        st.sampled_from(["write", "mode", "remove", "stop", "disable", "route", "table", "value", "none"])
+    )
+
+    def drift(host: FakeHost) -> None:
+        place = host.root / path.lstrip("/")
+        if kind == "write" and place.is_file():
+            place.write_text("other")
+        elif kind == "mode" and place.exists() and not place.is_symlink():
+            place.chmod(0o711)
+        elif kind == "remove" and (place.is_file() or place.is_symlink()):
+            place.unlink()
+        elif kind == "stop":
+            host.systemd.running.pop(unit, None)
+        elif kind == "disable":
+            host.systemd.enabled.discard(unit)
+        elif kind == "route":
+            host.kernel.routes.clear()
+        elif kind == "table":
+            host.kernel.tables.clear()
+        elif kind == "value":
+            host.put("proc/sys/net/ipv4/ip_forward", "3")
+
+    return drift
+
+
+@CHANGED
+@given(first=states(), second=states(), drift=drifts())
+def test_what_a_look_finds_to_hold_is_what_an_apply_would_leave_alone(
+    first: Json, second: Json, drift: Callable[[FakeHost], None]
+) -> None:
+    with hosts(1) as (host,):
+        if refused(host, first) or refused(host, second):
+            return
+        is_recorded = bool(look(host))
+        assert all(look(host).values())
+        drift(host)
+        before = tree(host.root)
+        held = look(host)
+        assert tree(host.root) == before
+        try:
+            changes = apply(host, check=True, **second)["changes"]
+        except StateError:
+            assert not any(held.values())
+            return
+        if is_recorded:
+            assert bool(held["example"]) is (changes == [])
 
 
 STATE_A: Json = {
