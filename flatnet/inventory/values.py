@@ -17,11 +17,27 @@ _ANYTHING = frozenset({"hostvars", "vars", "varnames"})
 _COMMON = frozenset({"groups"})
 _NOTHING = object()
 _SHOWN = 120
+_NAME = re.compile(r"\s*\{\{\s*([A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
+_FOLLOWED = 8
 
 
 def is_template(value: object) -> bool:
     """Tell whether a value is text that Ansible may render, or holds such text."""
     return any("{{" in text or "{%" in text or "{#" in text for text in _texts(value))
+
+
+def followed(value: object, variables: Variables) -> object:
+    """Return what a value is that is nothing but the name of a variable in braces, and so on; else the value.
+
+    Ansible's own rendering gives the same, and compiles a template for each host.
+    """
+    # Who refers to himself is Ansible's to refuse.
+    for _ in range(_FOLLOWED):
+        match = _NAME.fullmatch(value) if isinstance(value, str) else None
+        if match is None or match[1] not in variables:
+            break
+        value = variables[match[1]]
+    return value
 
 
 def value_findings(names: Iterable[str], hosts: Mapping[str, Variables], render: Render) -> list[str]:

@@ -66,8 +66,10 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, _stats: AggregateStats) -> None:
         """Print one line per host that was called."""
-        called = [line.split("\t") for line in self._tally.read_text().splitlines()]
-        self._tally.unlink()
+        # A run of several playbooks ends several times; each counts its own.
+        text = self._tally.read_text() if self._tally.exists() else ""
+        self._tally.unlink(missing_ok=True)
+        called = [line.split("\t") for line in text.splitlines()]
         if not called:
             return
         names = self._names()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 
 try:
@@ -15,7 +16,7 @@ try:
     from flatnet.errors import FlatnetError
     from flatnet.inventory.groups import CLUSTER, PARTS, cluster_hosts, group_findings
     from flatnet.inventory.names import HOST_VARIABLES
-    from flatnet.inventory.values import is_template
+    from flatnet.inventory.values import followed, is_template
     from flatnet.plan.allocations import Allocations
     from flatnet.plan.ledger import Ledger, open_ledger
     from flatnet.plan.node_objects import read_existing_nodes
@@ -70,7 +71,9 @@ class ActionModule(ActionBase):
         contracts = find_contracts(roles_paths(self._loader))
         # What is wrong with them is told with everything else, by plan_from_data.
         settings = read_settings(arguments["settings"])[0]
-        hosts = inventory_hosts(task_vars["groups"], task_vars["hostvars"], arguments["facts"])
+        hosts = inventory_hosts(
+            task_vars["groups"], task_vars["hostvars"], arguments["facts"], Templar(self._loader)
+        )
         deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(
@@ -104,7 +107,9 @@ def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[s
     return {"before": before, "after": after, "before_header": path, "after_header": path}
 
 
-def inventory_hosts(groups: Mapping[str, list[str]], hostvars: HostVars, facts: str) -> list[dict[str, Any]]:
+def inventory_hosts(
+    groups: Mapping[str, list[str]], hostvars: HostVars, facts: str, templar: Templar
+) -> list[dict[str, Any]]:
     """Return the planner's hosts: every host of the cluster, whatever the play is limited to.
 
     A host of one of its groups that is not in the cluster is among them; the plan refuses it by name.
@@ -114,7 +119,7 @@ def inventory_hosts(groups: Mapping[str, list[str]], hostvars: HostVars, facts: 
     hosts = cluster_hosts(groups)
     if not hosts:
         raise FlatnetError("\n".join(group_findings(groups)))
-    return [_host(name, hostvars, cluster, members, facts) for name in hosts]
+    return [_host(name, hostvars, cluster, members, facts, templar) for name in hosts]
 
 
 def _host(
@@ -123,8 +128,9 @@ def _host(
     cluster: frozenset[str],
     members: Mapping[str, frozenset[str]],
     facts: str,
+    templar: Templar,
 ) -> dict[str, Any]:
-    variables = _variables(name, hostvars, facts)
+    variables = _variables(name, hostvars, facts, templar)
     addresses = variables.get("node_addresses") or variables.get("node_address")
     return {
         "inventory_name": str(name),
@@ -139,11 +145,19 @@ def _host(
     }
 
 
-def _variables(name: str, hostvars: HostVars, facts: str) -> Mapping[str, Any]:
-    """Return those of a host's variables that are read; only templates are rendered, which takes long."""
+def _variables(name: str, hostvars: HostVars, facts: str, templar: Templar) -> Mapping[str, Any]:
+    """Return those of a host's variables that are read, rendered.
+
+    With one templar for all hosts, and only for templates: hostvars[name] makes one for each host.
+    """
     raw = hostvars.raw_get(name)
-    found = {key: raw[key] for key in (*HOST_VARIABLES, "ansible_host", facts) if key in raw}
-    if templates := [key for key, value in found.items() if is_template(value)]:
-        rendered = hostvars[name]
-        found.update({key: rendered[key] for key in templates})
+    found = {key: followed(raw[key], raw) for key in (*HOST_VARIABLES, "ansible_host", facts) if key in raw}
+    templates = {key: value for key, value in found.items() if is_template(value)}
+    if templates:
+        templar.available_variables = raw
+    for key, value in templates.items():
+        try:
+            found[key] = templar.template(value)
+        except AnsibleError as error:
+            raise FlatnetError(f"{key} of {name} cannot be rendered: {error}") from None
     return found

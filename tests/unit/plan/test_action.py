@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.template import Templar, trust_as_template
 from plan_cases import HOSTS as HOSTS_OF_CASES
 from plan_cases import prepare
 from plugin_loader import load_plugin
@@ -252,7 +253,7 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
         "kube_control_plane": ["a"],
         "kube_node": ["b", "192.0.2.3"],
     }
-    assert action.inventory_hosts(groups, HostVars(hostvars), "seen") == [
+    assert action.inventory_hosts(groups, HostVars(hostvars), "seen", Templar(None)) == [
         {
             "inventory_name": "192.0.2.3",
             "node_name": None,
@@ -289,8 +290,14 @@ def test_every_host_of_the_cluster_groups_is_read_with_its_defaults(action: Modu
     ]
 
 
+def test_a_variable_that_cannot_be_rendered_is_named_with_its_host(action: ModuleType) -> None:
+    hosts = HostVars(a={"node_name": trust_as_template("{{ nowhere | upper }}")})
+    with pytest.raises(FlatnetError, match="node_name of a cannot be rendered: 'nowhere' is undefined"):
+        action.inventory_hosts({"k8s_cluster": ["a"]}, hosts, "seen", Templar(None))
+
+
 def test_an_inventory_without_a_cluster_is_refused(action: ModuleType) -> None:
     with pytest.raises(
         FlatnetError, match="the inventory has no host in k8s_cluster; put the hosts into the groups"
     ):
-        action.inventory_hosts({"all": ["x"]}, HostVars(x={}), "seen")
+        action.inventory_hosts({"all": ["x"]}, HostVars(x={}), "seen", Templar(None))
