@@ -1,5 +1,6 @@
 """Which inventory sources were not read, or not as a whole."""
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def _unread(source: str, read: frozenset[str | None], is_ignored: Callable[[str]
             if not is_ignored(entry.name) and entry.name not in _OURS
             for path in _unread(str(entry), read, is_ignored)
         ]
+    if "," not in source:
+        # Under which name Ansible reads it; to follow links, as Path does, would give another one.
+        source = os.path.abspath(source)  # noqa: PTH100
     if source in read or (source == _DEFAULT and not Path(source).exists()):
         return []
     return [source]

@@ -60,8 +60,8 @@ class Ledger:
         """Replace the file atomically, keeping its mode. Returns False if there was nothing to do.
 
         Raises FlatnetError when it cannot be written, when the run has ended meanwhile, or when it is not any
-        more what was read: the lock keeps other runs out, but not an editor or version control. The file is then
-        left as it is.
+        more what was read: the lock keeps other runs out, but not an editor or version control. The file is
+        then left as it is.
         """
         if text == self.before:
             return False

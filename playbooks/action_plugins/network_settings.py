@@ -119,10 +119,11 @@ class ActionModule(ActionBase):
 
 
 def _without_wiring(variables: Variables, wiring: Mapping[str, Any]) -> Variables:
-    """Return the variables without those of the wiring, where an earlier playbook of the same run left it."""
+    """Return the variables without what an earlier playbook of this run left: wiring and results."""
     if "__cluster_name" not in variables:
         return variables
-    return {name: value for name, value in variables.items() if name not in wiring}
+    left = {name for name in variables if name in wiring or name.endswith("_result")}
+    return {name: value for name, value in variables.items() if name not in left}
 
 
 def _state_directory(hosts: Mapping[str, Variables], hostvars: HostVars) -> tuple[str, list[str]]:

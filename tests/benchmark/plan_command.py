@@ -1,8 +1,8 @@
 """What `playbooks/plan_network.yml` takes: `python tests/benchmark/plan_command.py [number of hosts ...]`.
 
-Prints seconds of processor time of the command and its workers, which other work on the machine disturbs little,
-the most memory of one of them, and the ratio to `ansible-inventory --list` of the same inventory, which reads and
-prints it and no more. It judges nothing, and is no test.
+Prints seconds of processor time of the command and its workers, which other work on the machine disturbs
+little, the most memory of one of them, and the ratio to `ansible-inventory --list` of the same inventory,
+which reads and prints it and no more. It judges nothing, and is no test.
 """
 
 import os

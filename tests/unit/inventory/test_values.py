@@ -72,7 +72,7 @@ def test_a_value_that_cannot_be_rendered_is_a_finding_and_the_others_are_looked_
     def render(host: str, name: str) -> object:
         raise FlatnetError(f"{name} of {host} cannot be rendered: no such variable")
 
-    hosts = {"a": {"x": "{{ y }}", "z": 1}, "b": {"x": "{{ y }}"}}
+    hosts: dict[str, dict[str, object]] = {"a": {"x": "{{ y }}", "z": 1}, "b": {"x": "{{ y }}"}}
     assert value_findings(["x", "z"], hosts, render) == [
         "x of a cannot be rendered: no such variable",
         "z is 1 for a and not set for b, and a cluster has one value of it; "
