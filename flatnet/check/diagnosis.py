@@ -135,6 +135,9 @@ def _mtu(finding: Finding, clues: Clues) -> Diagnosis | None:
     # Where some get through, size is not the matter.
     if not finding["error"] and finding["protocol"] == "icmp":
         return None
+    dropped = filtered(finding, clues)
+    if dropped:
+        return dropped
     address = clues.cluster.node_address(target, finding["family"])
     look = f"on {source}: ip link; ping -M do -s {clues.cluster.plan['mtu'] - 28} {address}"
     node = clues.common_node("large_packets")

@@ -13,6 +13,8 @@ _LOST = ("timeout", "unreachable", "refused", "source", "failed")
 # Rules of kube-proxy, kubelet and CNI plugins drop what no check sends.
 _RIGHTFUL = re.compile(r"^(KUBE|CNI)-")
 _ADDRESS = re.compile(r"\b[0-9a-f]*[.:][0-9a-f.:]*[0-9a-f](?:/\d+)?\b|\b[0-9a-f]+::(?:/\d+)?")
+# Of these, that some packets get lost is an answer.
+_COUNTED_LOSS = ("large_packets", "packet_loss")
 _NO_MAC = "00:00:00:00:00:00"
 
 
@@ -22,7 +24,7 @@ def filtered(finding: Finding, clues: Clues) -> Diagnosis | None:
     A native nftables rule need not count: there, one that names an address of an end is taken for it, and a
     policy that drops what is forwarded.
     """
-    if finding["error"] not in _LOST:
+    if finding["error"] not in _LOST and (finding["error"] or finding["class"] not in _COUNTED_LOSS):
         return None
     for node in dict.fromkeys(ends(finding)):
         for entry, is_policy in _dropping(node, finding["family"], clues):
