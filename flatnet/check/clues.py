@@ -31,6 +31,7 @@ class Clues:
     evidence: by node, as network_probe returns it; {} where nothing failed.
     before: what the nodes were like before the probes started, by node; faults: what is wrong with that.
     owners: (node, kind of address) by address, for the nodes' own addresses.
+    api_problem: why there are no objects, "" where there are.
     dns_problem: why no pod answers for the DNS Service, "" where one does.
     roots: what the failures of the base classes without an answer came from, by the nodes they involve.
     """
@@ -45,6 +46,7 @@ class Clues:
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
     before: Mapping[str, Json] = field(default_factory=dict)
     dns_problem: str = ""
+    api_problem: str = ""
     roots: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
@@ -59,7 +61,7 @@ class Clues:
         passed, failed = set(), set()
         ways: dict[str, list[set[str]]] = {}
         silent: set[str] = set()
-        dns_problem = ""
+        dns_problem = api_problem = ""
         for finding in findings:
             kind, (source, target) = finding["class"], ends(finding)
             if finding["ok"] and finding["class"] == "policy" and finding["observed"] in SILENCE:
@@ -68,6 +70,7 @@ class Clues:
                 passed.add((kind, finding["protocol"], source, target))
             else:
                 dns_problem = finding["observed"] if kind == "dns_pods" else dns_problem
+                api_problem = finding["observed"] if kind == "api_server" else api_problem
                 failed.update({(kind, source, target), (kind, source, _ANY)})
                 ways.setdefault("udp" if finding["protocol"] == "udp" else kind, []).append({source, target})
         owners = {
@@ -86,6 +89,7 @@ class Clues:
             {node: faults(cluster, node, state) for node, state in (before or {}).items()},
             before or {},
             dns_problem,
+            api_problem,
         )
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:

@@ -10,18 +10,38 @@ from flatnet.check.policy.objects import namespaces
 _NAMED = 5
 
 
-def cluster_checks(cluster: Cluster, settings: Settings, found: Iterable[Json]) -> list[tuple[Check, Result]]:
+def cluster_checks(
+    cluster: Cluster, settings: Settings, found: Iterable[Json], trouble: str = ""
+) -> list[tuple[Check, Result]]:
     """Return the checks of the cluster as a whole with their results.
 
     found: NetworkPolicy objects, and what belongs to the cluster's DNS, as the API server has them.
+    trouble: what was said when the API server gave none, "" when it did.
     """
     found = list(found)
-    checks = [_network_policies(cluster, settings, found), _dns_pods(cluster, found)]
+    objects = [_network_policies(cluster, settings, found), _dns_pods(cluster, found)]
+    checks = [_api_server(trouble), *([] if trouble else objects)]
     return [
         (check, _result(check))
         for check in checks
         if check and (not settings.classes or check["class"] in settings.classes)
     ]
+
+
+def _api_server(trouble: str) -> Check:
+    """Return the check that the API server answers: where it does not, there are no probes."""
+    end: Endpoint = {"kind": "service", "node": "", "name": "API server", "address": ""}
+    return {
+        "id": "api_server/cluster",
+        "class": "api_server",
+        "family": "",
+        "protocol": "none",
+        "source": CONTROLLER,
+        "target": end,
+        "how": {"method": "data", "observed": trouble or "answers"},
+        "reads": "text",
+        "expected": ["answers"],
+    }
 
 
 def _network_policies(cluster: Cluster, settings: Settings, found: Iterable[Json]) -> Check | None:

@@ -65,6 +65,19 @@ def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:
     return None
 
 
+def _no_api_server(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Lay it to an API server that does not answer, or to what that needs, that there are no probes."""
+    if finding["class"] != "api_server" and not (clues.api_problem and finding["error"] == "none"):
+        return None
+    for fault in (fault for faults in clues.faults.values() for fault in faults):
+        if fault.cause.startswith(("etcd ", "kube-apiserver ")):
+            return fault.diagnosis
+    return (
+        f"the API server does not answer: {clues.api_problem}",
+        "journalctl -u kube-apiserver -u etcd on the hosts of the control plane",
+    )
+
+
 def _no_dns_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Lay what DNS does not answer to its having no pods; and name that itself."""
     look = "kubectl -n kube-system get deployments,services,pods -o wide -l k8s-app=kube-dns"
@@ -229,6 +242,7 @@ def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _not_made,
+    _no_api_server,
     _no_dns_pods,
     _faulty_node,
     _no_pod,

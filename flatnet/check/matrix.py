@@ -62,7 +62,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
 }
 
 # Made beside the matrix: once for the cluster, and in steps of their own.
-OTHER_CLASSES = ("dns_pods", "host_state", "network_policies", "policy")
+OTHER_CLASSES = ("api_server", "dns_pods", "host_state", "network_policies", "policy")
 # The part of a host that is checked and is not a node.
 _NOT_OF_NODES = frozenset({"control_plane_to_pod"})
 

@@ -145,7 +145,7 @@ def right(check: Check) -> Json:
     return {
         "id": check["id"],
         "ok": True,
-        "observed": check["expected"][0],
+        "observed": next(iter(check["expected"]), ""),
         "expected": check["expected"],
         "error": "",
         "detail": "",

@@ -36,6 +36,7 @@ class ActionModule(ActionBase):
             "message",
             "probes",
             "states",
+            "trouble",
             "found",
             "policy",
             "directory",
@@ -87,7 +88,9 @@ class ActionModule(ActionBase):
         }
         whole = [
             *host_checks(cluster, settings, states),
-            *cluster_checks(cluster, settings, arguments.get("found") or []),
+            *cluster_checks(
+                cluster, settings, arguments.get("found") or [], str(arguments.get("trouble") or "")
+            ),
         ]
         began = [float(probe["started"]) for probe in probes.values() if "started" in probe]
         ended = [

@@ -1,9 +1,10 @@
 """What the API server holds about the cluster's DNS, and what follows from it."""
 
 import pytest
-from check_example import SETTINGS, checks, cluster, right, wrong
+from check_example import SETTINGS, checks, cluster, plan, right, wrong
 
 from flatnet.check.cluster_state import cluster_checks
+from flatnet.check.facts import cluster_facts
 from flatnet.check.findings import findings
 from flatnet.check.model import Json
 
@@ -92,3 +93,23 @@ def test_what_dns_does_not_answer_is_laid_to_its_having_no_pods() -> None:
     assert {finding["cause"] for finding in failed} == {
         "CoreDNS has no pods: its Deployment coredns is scaled to 0"
     }
+
+
+@pytest.mark.parametrize(
+    ("unit", "cause"),
+    [
+        ("", "the API server does not answer: connection refused"),
+        ("etcd", "etcd does not run on node-0 (failed/failed): no space left"),
+    ],
+)
+def test_a_cluster_without_an_api_server_is_one_cause(unit: str, cause: str) -> None:
+    facts = cluster_facts(plan(), [], [], message="connection refused")
+    whole = cluster_checks(facts, SETTINGS, [], "connection refused")
+    assert [check["class"] for check, _ in whole] == ["api_server"]
+    made = checks(facts)
+    results = [wrong(check, error="none", detail=check["how"].get("reason", "")) for check in made]
+    probes = {"node-0": {"results": [*results, *(result for _, result in whole)]}}
+    failed_unit = {"state": "failed/failed", "restarts": 0, "last": "no space left"}
+    states = {"node-0": {"units": {unit: failed_unit} if unit else {}}}
+    found = findings(facts, [*(check for check, _ in whole), *made], probes, states)
+    assert {finding["cause"] for finding in found} == {cause}

@@ -8,9 +8,9 @@ from check_example import SETTINGS, cluster, plan, right, wrong
 from check_symptoms import Symptom
 
 from flatnet.check.cluster_state import cluster_checks
-from flatnet.check.facts import cluster_facts
+from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.findings import findings
-from flatnet.check.model import SILENCE, Check, Finding, Json
+from flatnet.check.model import SILENCE, Check, Finding, Json, Result
 from flatnet.check.policy.cases import CASES, POD, STEPS, SUBJECT
 from flatnet.check.policy.matrix import PolicyCluster, policy_cluster, policy_part
 from flatnet.check.policy.objects import lifted, policies, policy_pods
@@ -256,16 +256,21 @@ def _policy_object(namespace: str, name: str) -> Json:
     return {"kind": "NetworkPolicy", "metadata": {"namespace": namespace, "name": name}}
 
 
+def _policies(facts: Cluster, found: list[Json]) -> tuple[Check, Result]:
+    made = cluster_checks(facts, SETTINGS, found)
+    return next(pair for pair in made if pair[0]["class"] == "network_policies")
+
+
 def test_policies_that_nobody_enforces_are_a_failed_check_with_their_names() -> None:
     facts = cluster()
     found = [_policy_object("shop", "deny"), _policy_object("flatnet-check-policy", "ingress-deny")]
-    ((check, result),) = cluster_checks(facts, SETTINGS, found)
+    check, result = _policies(facts, found)
     assert (check["class"], result["ok"], result["observed"]) == ("network_policies", False, "shop/deny")
     (finding,) = findings(facts, [check], {"": {"results": [result]}})
     assert finding["cause"] == "nobody enforces the NetworkPolicy objects in this cluster: shop/deny"
 
 
 def test_without_policies_or_with_an_engine_nothing_is_wrong_with_them() -> None:
-    ((_, result),) = cluster_checks(cluster(), SETTINGS, [])
-    assert result["ok"]
-    assert not cluster_checks(_policy_cluster().cluster, SETTINGS, [_policy_object("shop", "deny")])
+    assert _policies(cluster(), [])[1]["ok"]
+    made = cluster_checks(_policy_cluster().cluster, SETTINGS, [_policy_object("shop", "deny")])
+    assert "network_policies" not in {check["class"] for check, _ in made}
