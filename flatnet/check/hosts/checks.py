@@ -10,22 +10,26 @@ from flatnet.check.facts import Cluster
 from flatnet.check.hosts.fault import Fault
 from flatnet.check.hosts.node import forwarding_faults, gateway_faults, unit_faults
 from flatnet.check.hosts.routes import route_faults
-from flatnet.check.hosts.services import service_faults
+from flatnet.check.hosts.services import host_port_faults, service_faults
 from flatnet.check.model import Check, Endpoint, Json, Result, Settings
 
-SUBJECTS = ("units", "forwarding", "pod_gateway", "routes", "services")
+SUBJECTS = ("units", "forwarding", "pod_gateway", "routes", "services", "host_ports")
 _RULES: tuple[Callable[[Cluster, str, Json], Iterator[Fault]], ...] = (
     unit_faults,
     forwarding_faults,
     gateway_faults,
     route_faults,
     service_faults,
+    host_port_faults,
 )
+# What a host of the control plane that is no node has as well: it forwards nothing, and serves no pod.
+_RULES_OF_ALL = (unit_faults, route_faults)
 
 
 def faults(cluster: Cluster, node: str, state: Json) -> list[Fault]:
     """Return what is wrong with a node, by its state as flatnet.host.probe.state returns it."""
-    return [fault for rule in _RULES for fault in rule(cluster, node, state)]
+    rules = _RULES if node in cluster.nodes else _RULES_OF_ALL
+    return [fault for rule in rules for fault in rule(cluster, node, state)]
 
 
 def host_checks(

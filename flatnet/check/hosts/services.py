@@ -1,11 +1,11 @@
 """Faults of a node's rules for services: those of another mode of kube-proxy, and those of others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
 
 from flatnet.check.facts import Cluster
 from flatnet.check.hosts.fault import Fault, about_services
-from flatnet.check.model import Json
+from flatnet.check.model import Finding, Json
 
 
 def service_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
@@ -33,6 +33,27 @@ def service_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
 
 def _name(found: Json) -> str:
     return str(found["name"])
+
+
+def host_port_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
+    """Find rules of portmap that lead a host port to a pod that is gone, whose address may be another's."""
+    del cluster
+    pods = set(state.get("pods") or [])
+    for rule in (rule for found in state.get("filters") or [] for rule in found["host_ports"]):
+        # Where no pod is recorded, it is the record that is missing.
+        if not pods or rule["pod"] in pods:
+            continue
+        yield Fault(
+            "host_ports",
+            f"a rule of a pod that is gone leads the host port {rule['port']}/{rule['protocol']} of {node} "
+            f"to {rule['pod']}: {rule['filter']}, chain {rule['chain']}",
+            f"delete that rule on {node}; another CNI configuration may have kept portmap from doing so",
+            _about_host_ports(node),
+        )
+
+
+def _about_host_ports(node: str) -> Callable[[Finding], bool]:
+    return lambda finding: finding["class"] == "host_port" and finding["target"]["node"] == node
 
 
 def _translations(cluster: Cluster, node: str, filters: Sequence[Json]) -> Iterator[Fault]:

@@ -19,7 +19,9 @@ _COUNTER = re.compile(r"\bcounter packets (\d+) bytes \d+ ?")
 _BASE_CHAIN = re.compile(r"^type (\S+) hook (\S+) .*?(?:policy (\S+);)?$")
 # What kube-proxy, kubelet and portmap make: their translations are rightful.
 _RIGHTFUL = re.compile(r"^(KUBE-|CNI-)")
-_RIGHTFUL_TABLES = ("kube-proxy", "cni_")
+_KUBE_PROXY_TABLE, _PORTMAP_TABLE = "kube-proxy", "cni_hostport"
+_PORT = re.compile(r"dports? (?:!= )?(\d+)")
+_LEADS_TO = re.compile(r"(?:--to-destination|\bto) \[?([0-9a-f.:]+?)\]?(?::\d+)?(?: |$)")
 _LONGEST = 200
 
 
@@ -28,9 +30,10 @@ def from_iptables(text: str, filter_name: str, family: str) -> Json:
 
     filter_name: such as iptables-legacy. policies: base chains for forwarded packets that drop what no rule
     takes, with packets so far. drops: rules that drop or reject, with packets so far. translations: rules of
-    others that give packets another destination. services: rules in KUBE-SERVICES, by which kube-proxy works.
+    others that give packets another destination. host_ports: rules of portmap, with the port and the address
+    of the pod that it leads to. services: rules in KUBE-SERVICES, by which kube-proxy works.
     """
-    found: Json = {"name": filter_name, "policies": [], "drops": [], "translations": [], "services": 0}
+    found = _nothing(filter_name)
     for line in text.splitlines():
         chain = _SAVED_CHAIN.match(line)
         if chain and chain.group(1) == "FORWARD" and chain.group(2) == "DROP":
@@ -45,6 +48,8 @@ def from_iptables(text: str, filter_name: str, family: str) -> Json:
         entry = _entry(filter_name, family, name, rule.group(2), int(rule.group(1) or 0))
         if target in ("DROP", "REJECT"):
             found["drops"].append(entry)
+        elif target == "DNAT" and name.startswith("CNI-"):
+            found["host_ports"] += _host_port(entry)
         elif target in ("DNAT", "REDIRECT") and not _RIGHTFUL.match(name):
             destination = re.search(r"(?<!! )-d (\S+)", line)
             found["translations"].append(
@@ -60,7 +65,7 @@ def from_nft(text: str, *, with_iptables: bool) -> Json:
     with_iptables: whether the tables that iptables keeps are left out. services: rules of kube-proxy's own
     table. A rule without a counter has None for packets.
     """
-    found: Json = {"name": "nft", "policies": [], "drops": [], "translations": [], "services": 0}
+    found = _nothing("nft")
     family = table = chain = ""
     for line in (raw.strip() for raw in text.splitlines()):
         words = line.split()
@@ -90,14 +95,29 @@ def _nft_rule(found: Json, line: str, place: tuple[str, str, str]) -> None:
         _COUNTER.sub("", line),
         int(counter.group(1)) if counter else None,
     )
-    found["services"] += table == "kube-proxy"
-    if table.startswith(_RIGHTFUL_TABLES):
+    found["services"] += table == _KUBE_PROXY_TABLE
+    if table == _PORTMAP_TABLE and "dnat" in line:
+        found["host_ports"] += _host_port(entry)
+    if table in (_PORTMAP_TABLE, _KUBE_PROXY_TABLE):
         return
     if re.search(r"\b(drop|reject)\b", line):
         found["drops"].append(entry)
     elif re.search(r"\b(dnat|redirect)\b", line):
         destination = re.search(r"\bip6? daddr (?!!=)([0-9a-f][0-9a-f.:/]*)", line)
         found["translations"].append({**entry, "destination": destination.group(1) if destination else ""})
+
+
+def _nothing(filter_name: str) -> Json:
+    kinds: Json = {name: [] for name in ("policies", "drops", "translations", "host_ports")}
+    return {"name": filter_name, **kinds, "services": 0}
+
+
+def _host_port(entry: Json) -> list[Json]:
+    port, leads_to = _PORT.search(entry["rule"]), _LEADS_TO.search(entry["rule"])
+    if not port or not leads_to:
+        return []
+    protocol = "udp" if re.search(r"\budp\b", entry["rule"]) else "tcp"
+    return [{**entry, "port": int(port.group(1)), "protocol": protocol, "pod": leads_to.group(1)}]
 
 
 def _entry(filter_name: str, family: str, chain: str, rule: str, packets: int | None) -> Json:

@@ -15,6 +15,7 @@ from ..facts import network
 from .answers import Json, NoAnswerError, get
 from .filters import from_iptables, from_nft
 from .host import run_program
+from .pods import recorded_pods
 
 _FAMILIES = {4: "ipv4", 6: "ipv6"}
 _UNIT = ("Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts")
@@ -59,6 +60,7 @@ def state_of(units: list[str]) -> Json:
             if "lladdr" in entry
         ],
         "filters": packet_filters(),
+        "pods": sorted(str(address) for pod in recorded_pods() for address in pod["addresses"]),
         "kube_proxy": kube_proxy_configuration(),
         "cni_files": sorted(path.name for path in _CNI.iterdir()) if _CNI.is_dir() else [],
     }

@@ -1,6 +1,7 @@
 """What is wrong with nodes as they are, and what follows from it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from check_example import SETTINGS, checks, cluster, plan, wrong
@@ -10,7 +11,14 @@ from flatnet.check.hosts.checks import SUBJECTS, faults, host_checks
 from flatnet.check.hosts.node import units_of
 from flatnet.check.model import Check, Json
 
-_FILTER: Json = {"name": "iptables-nft", "policies": [], "drops": [], "translations": [], "services": 40}
+_FILTER: Json = {
+    "name": "iptables-nft",
+    "policies": [],
+    "drops": [],
+    "translations": [],
+    "host_ports": [],
+    "services": 40,
+}
 
 
 def _interface(name: str, kind: str, addresses: list[str], mac: str, ports: list[str]) -> Json:
@@ -34,6 +42,7 @@ def state(node: int, **changes: object) -> Json:
         "rules": [_rule(32766, "main")],
         "neighbours": [],
         "filters": [_FILTER],
+        "pods": ["10.200.1.7"],
         "kube_proxy": {"masquerade_all": False, "cluster_cidr": "10.200.0.0/16"},
     }
     return {**usual, **changes}
@@ -48,6 +57,11 @@ def _translation(destination: str, chain: str = "PREROUTING") -> Json:
     rule = f"-A {chain} -d {destination} -j DNAT --to-destination 10.200.1.250"
     entry = {"filter": "iptables-nft", "family": "ipv4", "chain": chain, "rule": rule, "packets": 0}
     return {**entry, "destination": destination}
+
+
+def _host_port(pod: str) -> Json:
+    entry = {"filter": "iptables-nft", "family": "ipv4", "chain": "CNI-DN-x", "rule": "-j DNAT", "packets": 0}
+    return {**entry, "port": 8989, "protocol": "tcp", "pod": pod}
 
 
 _ELSEWHERE = [way("0.0.0.0/0", "192.0.2.1", table="101")]
@@ -90,6 +104,11 @@ _TABLE_RULES = [_rule(100, "101", source="192.0.2.12/32"), _rule(32766, "main")]
             "iptables-legacy and iptables-nft",
         ),
         (
+            {"filters": [{**_FILTER, "host_ports": [_host_port("10.200.1.77")]}]},
+            "a rule of a pod that is gone leads the host port 8989/tcp of node-1 to 10.200.1.77: "
+            "iptables-nft, chain CNI-DN-x",
+        ),
+        (
             {"filters": [_FILTER, {**_FILTER, "name": "nft"}]},
             "node-1 has rules of another mode of kube-proxy than iptables: the nftables table kube-proxy",
         ),
@@ -122,6 +141,9 @@ def test_a_table_that_a_rule_names_before_main_is_one_fault_however_many_network
         {"interfaces": [_interface("docker0", "bridge", [], "", ["veth9"])]},
         # What others translate, of addresses that are no services'.
         {"filters": [{**_FILTER, "translations": [_translation("198.51.100.7/32"), _translation("")]}]},
+        # Host ports of a pod that runs, and of all where none is recorded.
+        {"filters": [{**_FILTER, "host_ports": [_host_port("10.200.1.7")]}]},
+        {"filters": [{**_FILTER, "host_ports": [_host_port("10.200.1.77")]}], "pods": []},
         # The same rules for the other family.
         {"filters": [_FILTER, {**_FILTER, "name": "ip6tables-nft"}]},
     ],
@@ -297,3 +319,12 @@ def test_loss_is_asked_for_between_pods_of_all_pairs_with_enough_packets_to_see_
     assert {check["how"]["packets"] for check in made} == {1000}
     # P(at most 2 of 1000 | 1 %) is 0.3 %.
     assert made[0]["expected"] == [f"{lost} of 1000 packets lost" for lost in range(3)]
+
+
+def test_of_a_control_plane_host_that_is_no_node_only_units_and_routes_are_judged() -> None:
+    facts = cluster()
+    apart = replace(facts, nodes=("node-0", "node-2"))
+    changed = state(1, settings={"net.ipv4.ip_forward": "0"}, filters=[{**_FILTER, "name": "nft"}])
+    assert faults(apart, "node-1", changed) == []
+    changed["units"]["kubelet"]["state"] = "failed/failed"
+    assert [fault.subject for fault in faults(apart, "node-1", changed)] == ["units"]

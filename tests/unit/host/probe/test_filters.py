@@ -18,6 +18,7 @@ COMMIT
 :KUBE-SEP-A - [0:0]
 [1:60] -A PREROUTING -d 10.32.0.10/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.200.1.250:53
 [0:0] -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+[2:120] -A CNI-DN-1a2b -p tcp -m tcp --dport 8989 -j DNAT --to-destination 10.200.1.10:8080
 [9:540] -A KUBE-SERVICES -d 10.32.0.1/32 -p tcp -m tcp --dport 443 -j KUBE-SVC-A
 [9:540] -A KUBE-SEP-A -p tcp -m tcp -j DNAT --to-destination 192.0.2.11:6443
 COMMIT
@@ -51,6 +52,11 @@ table ip site {
 \tchain prerouting {
 \t\ttype nat hook prerouting priority dstnat; policy accept;
 \t\tip daddr 10.32.0.10 udp dport 53 dnat to 10.200.1.250
+\t}
+}
+table ip cni_hostport {
+\tchain hostports {
+\t\ttcp dport 8989 dnat to 10.200.1.10:8080 comment "x"
 \t}
 }
 table ip kube-proxy {
@@ -102,3 +108,15 @@ def test_native_tables_are_read_and_those_of_iptables_left_to_it() -> None:
 def test_without_iptables_its_names_are_those_of_native_tables() -> None:
     found = from_nft(_RULESET, with_iptables=False)
     assert [entry["filter"] for entry in found["policies"]] == ["nft table filter", "nft table site"]
+
+
+def test_host_ports_are_read_with_the_pod_that_they_lead_to() -> None:
+    saved = from_iptables(_SAVED, "iptables-nft", "ipv4")["host_ports"]
+    native = from_nft(_RULESET, with_iptables=True)["host_ports"]
+    for found in (saved, native):
+        assert [(entry["port"], entry["protocol"], entry["pod"]) for entry in found] == [
+            (8989, "tcp", "10.200.1.10")
+        ]
+    text = "-A CNI-DN-x -p udp -m udp --dport 53 -j DNAT --to-destination [2001:db8::7]:53\n"
+    (found_v6,) = from_iptables(text, "ip6tables-nft", "ipv6")["host_ports"]
+    assert (found_v6["port"], found_v6["protocol"], found_v6["pod"]) == (53, "udp", "2001:db8::7")
