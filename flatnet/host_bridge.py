@@ -22,7 +22,7 @@ def bridge_refusals(facts: Mapping[str, Any], bridge: str, pod_cidrs: Sequence[s
         return []
     if found["kind"] != "bridge":
         return [
-            f"the host's {bridge} is no bridge but of the kind {found['kind']}, and pods need a bridge of "
+            f"the host's {bridge} is not a bridge but of the kind {found['kind']}, and pods need a bridge of "
             f"that name. Fix: rename it, or remove it with `ip link delete {bridge}`."
         ]
     return [

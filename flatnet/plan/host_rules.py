@@ -94,8 +94,8 @@ def _check_groups(hosts: Sequence[Host], findings: Findings) -> None:
         findings.add(
             "control-plane-several",
             f"group kube_control_plane, {listed_names(masters)}",
-            f"there are {len(masters)} hosts, and nodes, backends and kubeconfigs know one API server, for "
-            "which no other steps in yet",
+            f"there are {len(masters)} hosts, but nodes, backends and kubeconfigs use one API server, and "
+            "failover is not supported yet",
             "keep one of them in the group; several may be in etcd",
         )
     members = sum("etcd" in host.groups for host in hosts)

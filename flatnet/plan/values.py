@@ -9,7 +9,7 @@ _LISTS = (list, Sequence, frozenset, set)
 
 
 def read_texts(place: str, value: object, findings: Findings, host: str = "") -> tuple[str, ...]:
-    """Return a list of texts; a lone text counts as a list of one, nothing as an empty one."""
+    """Return a list of strings; a lone text counts as a list of one, nothing as an empty one."""
     if value is None or value == "":
         return ()
     if isinstance(value, str):

@@ -118,7 +118,7 @@ def _boolean(value: object) -> bool:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    """Return a list of texts; a lone text counts as a list of one, an empty one as an empty list."""
+    """Return a list of strings; a lone text counts as a list of one, an empty one as an empty list."""
     if isinstance(value, str):
         return (str(value),) if value else ()
     if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):

@@ -52,4 +52,4 @@ def test_an_address_of_a_family_that_pods_do_not_have_is_nobodys_business() -> N
 
 def test_something_else_of_that_name_is_refused() -> None:
     [message] = refusals(kind="dummy")
-    assert message.startswith("the host's cbr0 is no bridge but of the kind dummy")
+    assert message.startswith("the host's cbr0 is not a bridge but of the kind dummy")

@@ -89,7 +89,7 @@ def ask_connect(how: Json, seconds: float) -> str:
         connection = in_network_of(int(process), lambda: socket.socket(family, kind))
     except OSError as error:
         raise NoAnswerError(
-            "source", f"the network of pod {how['pod_uid']} is not entered: {error}"
+            "source", f"the network of pod {how['pod_uid']} cannot be entered: {error}"
         ) from error
     with connection:
         try:

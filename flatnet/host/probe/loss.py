@@ -50,7 +50,7 @@ def ask_loss(how: Json, seconds: float) -> str:
         )
     except OSError as error:
         raise NoAnswerError(
-            "source", f"the network of pod {how['pod_uid']} is not entered: {error}"
+            "source", f"the network of pod {how['pod_uid']} cannot be entered: {error}"
         ) from error
     with connection, _AT_ONCE:
         # Room for all answers, and none for those of others: what finds no room would count as lost.
