@@ -1,4 +1,4 @@
-"""Takes owners off a host: what was recorded of them, and what their programs made while they ran."""
+"""Removes owners from a host: what was recorded of them, and what their programs made while they ran."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..state.host import Host, StateError
 from ..state.paths import STAGING
 from ..state.record import HOME, RECORDS, Record, load
 from ..state.wanted import Wanted
-from .begun import Begun, forget_begun, load_begun, save_begun
 from .claims import Claims
 from .containers import Pods
 from .firewall import remove_chains, remove_sets, remove_tables
 from .leftovers import data_of, remove_data, remove_mounts
 from .links import detach_programs, going_interfaces, remove_interfaces, remove_virtual_servers
 from .others import Runtime, complaint, namespaces_of_others, runtime_of
+from .progress import Progress, forget_progress, load_progress, save_progress
 from .request import FIRST, LAST, MIDDLE, Change, Outcome, Owner, Request
 from .routing import remove_addresses, remove_routes, remove_rules
 from .shadowed import Shadowed, find_shadowed, give_back, stop_running
@@ -34,7 +34,7 @@ class _Scope(NamedTuple):
     records: list[Record]
     routes: set[str]
     runtime: Runtime | None
-    waiting: Begun
+    waiting: Progress
 
 
 def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     Raises StateError when something could not be removed; the rest is removed all the same, and the next run
     goes on from there.
     """
-    noted, recorded = load_begun(host), _recorded(host)
-    begun, waiting = _split(noted, {owner.name for owner in request.owners})
-    going = [owner for owner in request.owners if owner.name in recorded.union(begun.owners)]
+    noted, recorded = load_progress(host), _recorded(host)
+    progress, waiting = _split(noted, {owner.name for owner in request.owners})
+    going = [owner for owner in request.owners if owner.name in recorded.union(progress.owners)]
     if not going:
         if not check:
             _end(host, waiting)
@@ -62,21 +62,21 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     outcome = Outcome()
     names = [owner.name for owner in going]
     released = find_shadowed(host, [owner for owner in names if owner in recorded])
-    emptied = [owner for owner in begun.emptied if owner not in recorded]
-    others = _others(host, request, scope, {*names} - {*emptied}, begun.others)
+    emptied = [owner for owner in progress.emptied if owner not in recorded]
+    others = _others(host, request, scope, {*names} - {*emptied}, progress.others)
     # What was noted first counts: by the time of a second record ours had stopped the distribution's.
-    begun = Begun(names, emptied, {**released, **begun.units}, others)
-    kept = _kept(host, request, scope, begun)
+    progress = Progress(names, emptied, {**released, **progress.units}, others)
+    kept = _kept(host, request, scope, progress)
     if others:
         outcome.problems.append(complaint(others, stays=bool(kept)))
     if not check:
-        _save(host, begun, waiting)
+        _save(host, progress, waiting)
     staged = [owner for owner in going if owner.name not in kept]
     _stop_and_clean_up(host, request, scope._replace(claims=Claims(staged, staying)), outcome, check)
-    begun = _empty_and_give_back(host, scope, begun, set(released), outcome, check)
+    progress = _empty_and_give_back(host, scope, progress, set(released), outcome, check)
     if outcome.problems:
         if not check:
-            _save(host, begun, waiting)
+            _save(host, progress, waiting)
         raise StateError(_problems(outcome, check))
     if not check:
         _end(host, waiting)
@@ -84,15 +84,15 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     return {"changed": bool(changes), "changes": changes, "msg": _lines(outcome.changes)}
 
 
-def _split(noted: Begun, names: set[str]) -> tuple[Begun, Begun]:
+def _split(noted: Progress, names: set[str]) -> tuple[Progress, Progress]:
     """Return what a note says of these owners, and of the others: their reset was cut short and waits."""
-    mine = Begun(
+    mine = Progress(
         [owner for owner in noted.owners if owner in names],
         [owner for owner in noted.emptied if owner in names],
         {name: unit for name, unit in noted.units.items() if unit.owner in names},
         noted.others,
     )
-    others = Begun(
+    others = Progress(
         [owner for owner in noted.owners if owner not in names],
         [owner for owner in noted.emptied if owner not in names],
         {name: unit for name, unit in noted.units.items() if unit.owner not in names},
@@ -108,17 +108,17 @@ def _others(host: Host, request: Request, scope: _Scope, full: set[str], noted: 
     return namespaces_of_others(host, request, scope.runtime, scope.claims, noted)
 
 
-def _kept(host: Host, request: Request, scope: _Scope, begun: Begun) -> set[str]:
+def _kept(host: Host, request: Request, scope: _Scope, progress: Progress) -> set[str]:
     """Return the owners that stay whole: containers of others need a containerd until they are gone.
 
     So do they need the programs, whoever brought them. Where the distribution's takes over, ours can go.
     """
-    if scope.runtime is None or not begun.others:
+    if scope.runtime is None or not progress.others:
         return set()
-    if _stands_by(scope, begun):
+    if _stands_by(scope, progress):
         return set()
     program = f"{request.programs_directory}/ctr"
-    brought = {name for name in begun.owners if name in scope.recorded and load(host, name).owns(program)}
+    brought = {name for name in progress.owners if name in scope.recorded and load(host, name).owns(program)}
     return {scope.runtime.owner, *brought}
 
 
@@ -150,38 +150,41 @@ def _staged(owners: list[Owner], stage: str) -> list[str]:
 
 
 def _empty_and_give_back(
-    host: Host, scope: _Scope, begun: Begun, released: set[str], outcome: Outcome, check: bool
-) -> Begun:
+    host: Host, scope: _Scope, progress: Progress, released: set[str], outcome: Outcome, check: bool
+) -> Progress:
     """Remove the data, give back the units that wait for that, and return what is still to do."""
-    data = _data(scope, begun)
-    going = [owner for owner in data if owner not in begun.emptied]
-    returned = [name for name, unit in begun.units.items() if unit.owner in going and name not in released]
+    data = _data(scope, progress)
+    going = [owner for owner in data if owner not in progress.emptied]
+    returned = [name for name, unit in progress.units.items() if unit.owner in going and name not in released]
     stopped = stop_running(host, returned, outcome, check)
     settled = remove_data(host, data, outcome, check)
-    with_units = {*begun.emptied, *(unit.owner for unit in begun.units.values())}
-    begun = begun._replace(emptied=sorted(settled & with_units))
+    with_units = {*progress.emptied, *(unit.owner for unit in progress.units.values())}
+    progress = progress._replace(emptied=sorted(settled & with_units))
     # Those of containerd do not wait where its data stays.
-    ready = {*begun.emptied, *({scope.runtime.owner} if scope.runtime and _stands_by(scope, begun) else ())}
-    due = {name: unit for name, unit in begun.units.items() if unit.owner in ready or name in stopped}
+    ready = {*progress.emptied}
+    if scope.runtime and _stands_by(scope, progress):
+        ready.add(scope.runtime.owner)
+    due = {name: unit for name, unit in progress.units.items() if unit.owner in ready or name in stopped}
     if due and not check:
         # From now on the data of the emptied is the distribution's: a next run must not remove that.
-        _save(host, begun, scope.waiting)
+        _save(host, progress, scope.waiting)
     back = give_back(host, due, released, stopped, outcome, check)
-    return begun._replace(units=_waiting(begun, back))
+    return progress._replace(units=_waiting(progress, back))
 
 
-def _stands_by(scope: _Scope, begun: Begun) -> bool:
+def _stands_by(scope: _Scope, progress: Progress) -> bool:
     """Tell whether the distribution's containerd takes over from ours, for containers of others."""
     owner = scope.runtime.owner if scope.runtime else ""
-    return bool(begun.others) and any(unit.owner == owner and unit.started for unit in begun.units.values())
+    started = (unit.owner == owner and unit.started for unit in progress.units.values())
+    return bool(progress.others) and any(started)
 
 
-def _waiting(begun: Begun, back: set[str]) -> dict[str, Shadowed]:
+def _waiting(progress: Progress, back: set[str]) -> dict[str, Shadowed]:
     """Return the units that a next run has to deal with: data may still go from under one that is back."""
     return {
         name: unit
-        for name, unit in begun.units.items()
-        if name not in back or unit.owner not in begun.emptied
+        for name, unit in progress.units.items()
+        if name not in back or unit.owner not in progress.emptied
     }
 
 
@@ -200,37 +203,37 @@ def _recorded(host: Host) -> set[str]:
     return {name[: -len(".json")] for name in host.names_in(RECORDS) if name.endswith(".json")}
 
 
-def _data(scope: _Scope, begun: Begun) -> dict[str, list[str]]:
+def _data(scope: _Scope, progress: Progress) -> dict[str, list[str]]:
     """Return what to remove of each owner; of one whose data has gone no more than empty directories.
 
     Of a containerd in which others have something nothing goes.
     """
-    kept = scope.runtime.owner if scope.runtime and begun.others else ""
+    kept = scope.runtime.owner if scope.runtime and progress.others else ""
     return {
-        owner: [path for path in places if owner not in begun.emptied or path.endswith("/")]
+        owner: [path for path in places if owner not in progress.emptied or path.endswith("/")]
         for owner, places in data_of(scope.claims, scope.records).items()
         if owner != kept
     }
 
 
-def _save(host: Host, begun: Begun, waiting: Begun) -> None:
-    save_begun(
+def _save(host: Host, progress: Progress, waiting: Progress) -> None:
+    save_progress(
         host,
-        Begun(
-            [*begun.owners, *waiting.owners],
-            [*begun.emptied, *waiting.emptied],
-            {**waiting.units, **begun.units},
-            begun.others or waiting.others,
+        Progress(
+            [*progress.owners, *waiting.owners],
+            [*progress.emptied, *waiting.emptied],
+            {**waiting.units, **progress.units},
+            progress.others or waiting.others,
         ),
     )
 
 
-def _end(host: Host, waiting: Begun) -> None:
+def _end(host: Host, waiting: Progress) -> None:
     """Remove the note, and flatnet's own directory where nobody else has a record in it."""
     if waiting.owners:
-        save_begun(host, waiting)
+        save_progress(host, waiting)
         return
-    forget_begun(host)
+    forget_progress(host)
     host.discard(STAGING)
     # What begins with a dot is a record that a killed apply had not finished.
     if all(name.startswith(".") for name in host.names_in(RECORDS)):

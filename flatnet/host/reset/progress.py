@@ -9,11 +9,11 @@ from ..state.host import Host, StateError
 from ..state.record import HOME
 from .shadowed import Shadowed
 
-BEGUN = f"{HOME}/reset.json"
+PROGRESS = f"{HOME}/reset.json"
 _FRESH = f"{HOME}/.reset.json.new"
 
 
-class Begun(NamedTuple):
+class Progress(NamedTuple):
     """How far a reset has come.
 
     owners: those that had something here when it began.
@@ -29,34 +29,34 @@ class Begun(NamedTuple):
     others: list[str]
 
 
-def load_begun(host: Host) -> Begun:
+def load_progress(host: Host) -> Progress:
     """Return how far a reset had come, with nothing in it if none was cut short.
 
     Raises StateError where the note cannot be read: what it would say is nowhere else.
     """
-    text = host.text(BEGUN)
+    text = host.text(PROGRESS)
     if text is None:
-        return Begun([], [], {}, [])
+        return Progress([], [], {}, [])
     try:
         noted: dict[str, Any] = json.loads(text)
         units = {name: Shadowed(**unit) for name, unit in noted["units"].items()}
-        return Begun(noted["owners"], noted["emptied"], units, noted["others"])
+        return Progress(noted["owners"], noted["emptied"], units, noted["others"])
     except (ValueError, KeyError, TypeError):
         raise StateError(
-            f"{BEGUN}, which tells how far a reset has come, cannot be read; delete it and run again: what "
-            "is on record still goes"
+            f"{PROGRESS}, which tells how far a reset has come, cannot be read; delete it and run again: "
+            "what is on record still goes"
         ) from None
 
 
-def save_begun(host: Host, begun: Begun) -> None:
+def save_progress(host: Host, progress: Progress) -> None:
     """Note how far a reset has come, in one step."""
-    noted = {**begun._asdict(), "units": {name: unit._asdict() for name, unit in begun.units.items()}}
+    noted = {**progress._asdict(), "units": {name: unit._asdict() for name, unit in progress.units.items()}}
     host.discard(_FRESH)
     host.write(_FRESH, json.dumps(noted).encode(), 0o600, None)
-    host.rename(_FRESH, BEGUN)
+    host.rename(_FRESH, PROGRESS)
 
 
-def forget_begun(host: Host) -> None:
+def forget_progress(host: Host) -> None:
     """Remove the note, as there is nothing to go on with."""
     host.discard(_FRESH)
-    host.discard(BEGUN)
+    host.discard(PROGRESS)
