@@ -1,9 +1,9 @@
 """Times a provision that finds all as it should be, on 3, 8 and 16 container hosts, or the numbers given.
 
 Prints figures and the machine they were measured on; judges nothing, and is no test. The measure is the ratio
-to one `ssh host true` on all of the same hosts at once, over connections that have to be opened: what it takes
-to ask every host anything at all. How many container hosts a machine carries is a matter of its inotify limits:
-numbers that it refuses are listed as such.
+to one `ssh host true` on all of the same hosts at once, over connections that have to be opened: what it
+takes to ask every host anything at all. How many container hosts a machine carries is a matter of its inotify
+limits: numbers that it refuses are listed as such.
 """
 
 import subprocess

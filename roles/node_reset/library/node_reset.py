@@ -7,7 +7,8 @@ short_description: Remove from a host what roles of flatnet made
 description:
   - Stops and removes what node_state has recorded under the owners listed, and what their contracts
     (C(meta/contract.yml)) say that their programs make while they run - pods, interfaces, routes, rules,
-    packet filter chains of both variants of iptables, tables of nftables, sets, programs of BPF, mounts, data.
+    packet filter chains of both variants of iptables, tables of nftables, sets, programs of BPF, mounts,
+    data.
   - Everything else stays. So does what an owner that stays has a claim on, by its contract or its record.
   - Nothing is ever flushed but IPVS, by kube-proxy's own cleanup, where it ran in that mode.
   - Without the kubelet, its pods go as well; with it, pods are detached from the networks that go, and end,

@@ -91,6 +91,8 @@ class RulesHost(ClusterHost):
         program, _, verb = arguments[0].partition("-")
         if program not in self.rules:
             return super().run(arguments, text, changes)
+        if verb not in ("save", "restore"):
+            return Ran(127, "", f"{arguments[0]} is not installed on this host")
         self.commands.append(arguments)
         if verb == "save":
             return Ran(0, self.rules[program], "")
