@@ -155,7 +155,7 @@ def test_a_run_without_a_single_check_proves_nothing_and_fails(tmp_path: Path, p
 
 
 def test_policies_that_nobody_enforces_fail_the_play_with_their_names(tmp_path: Path, port: int) -> None:
-    policy = {"kind": "NetworkPolicy", "metadata": {"namespace": "shop", "name": "deny"}}
+    policy: dict[str, object] = {"kind": "NetworkPolicy", "metadata": {"namespace": "shop", "name": "deny"}}
     chosen = '{"network_check_classes": ["planned_address", "network_policies"]}'
     status, output = _run(tmp_path, port, "--extra-vars", chosen, found=[policy])
     assert status == 2

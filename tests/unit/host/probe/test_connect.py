@@ -133,7 +133,7 @@ def test_an_icmp_error_is_told_from_a_refusal_and_from_silence(monkeypatch: pyte
         def connect(self, _: object) -> None:
             raise OSError(errno.EHOSTUNREACH, "No route to host")
 
-    monkeypatch.setattr(connect.socket, "socket", _Prohibited)
+    monkeypatch.setattr(socket, "socket", _Prohibited)
     assert _make(1, ["unreachable"])["observed"] == "unreachable"
 
 

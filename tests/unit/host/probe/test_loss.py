@@ -18,7 +18,7 @@ class _Echo(socket.socket):
     """Stands for a raw socket and a peer that answers all echo requests but some."""
 
     lost: frozenset[int] = frozenset()
-    options: tuple[tuple[int, int, int], ...] = ()
+    options: tuple[tuple[int, ...], ...] = ()
 
     def __init__(self, *_: int) -> None:
         self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -30,7 +30,7 @@ class _Echo(socket.socket):
         return socket.AF_INET
 
     def setsockopt(self, *option: int) -> None:  # type: ignore[override]
-        type(self).options += (option,)  # type: ignore[assignment]
+        type(self).options = (*type(self).options, option)
 
     def connect(self, _: object) -> None:
         """Take nothing from others; there are none."""

@@ -1,6 +1,8 @@
 """What a node is like, read with programs that the tests stand for."""
 
 import json
+import pathlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,9 +106,9 @@ def test_all_filters_in_force_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path
     tables = tmp_path / "ip_tables_names"
     tables.write_text("filter\n")
     monkeypatch.setattr(
-        state.pathlib, "Path", lambda *parts: tables if parts[-1] == tables.name else tmp_path / "none"
+        pathlib, "Path", lambda *parts: tables if parts[-1] == tables.name else tmp_path / "none"
     )
-    monkeypatch.setattr(state.shutil, "which", lambda _: "/usr/sbin/nft")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/sbin/nft")
     _programs(
         monkeypatch,
         {
