@@ -109,6 +109,18 @@ def _lost_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
     )
 
 
+def _lost_host_ports(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name host ports whose rules are gone: portmap is called once for a pod, so nothing restores them."""
+    del clues
+    if finding["class"] != "running_host_ports" or finding["error"] != "lost":
+        return None
+    node = finding["source"]["node"]
+    return (
+        f"host ports of pods of {node} do not answer: {finding['detail']}",
+        "what took portmap's rules away, as the start of a firewall does; kubectl delete pod makes them anew",
+    )
+
+
 def _foreign_address(finding: Finding, clues: Clues) -> Diagnosis | None:
     if finding["class"] != "planned_address":
         return None
@@ -247,6 +259,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _faulty_node,
     _no_pod,
     _lost_pods,
+    _lost_host_ports,
     _foreign_address,
     _shared_address,
     policy_not_enforced,

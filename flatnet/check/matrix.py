@@ -20,6 +20,7 @@ from flatnet.check.matrix_pods import (
     pod_to_node,
     pod_to_pod_other_node,
     pod_to_pod_same_node,
+    running_host_ports,
     running_pods,
     unique_address,
 )
@@ -43,6 +44,7 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "pod_own_address": pod_own_address,
     "pod_mtu": pod_mtu,
     "running_pods": running_pods,
+    "running_host_ports": running_host_ports,
     "node_to_node": node_to_node,
     "pod_to_pod_same_node": pod_to_pod_same_node,
     "pod_to_pod_other_node": pod_to_pod_other_node,

@@ -96,6 +96,23 @@ def running_pods(part: Part) -> Iterator[Check]:
     )
 
 
+def running_host_ports(part: Part) -> Iterator[Check]:
+    """Check that the host ports of every pod that runs on the node answer there, whoever made the pod.
+
+    A firewall that starts anew takes the rules of running pods with it, and nothing makes them again.
+    """
+    source = part.own_node(part.node)
+    every: Endpoint = {"kind": "pod", "node": part.node, "name": "running", "address": ""}
+    yield part.check(
+        "running_host_ports",
+        source,
+        every,
+        {"method": "running_host_ports", "family": part.family, "address": source["address"]},
+        expected=["every host port answers"],
+        reads="text",
+    )
+
+
 def node_to_node(part: Part) -> Iterator[Check]:
     """Check that the nodes see each other's own addresses: without that nothing above can hold."""
     source = part.own_node(part.node)

@@ -12,6 +12,7 @@ from .answers import Json, NoAnswerError, ask_dial, ask_http
 from .connect import ask_connect
 from .dns import ask_dns
 from .host import ask_interface, global_addresses, links, pod_processes
+from .host_ports import ask_running_host_ports
 from .loss import ask_loss
 from .pods import ask_running_pods
 
@@ -34,6 +35,7 @@ METHODS: dict[str, Callable[[Json, float], str]] = {
     "interface": ask_interface,
     "running_pods": ask_running_pods,
     "loss": ask_loss,
+    "running_host_ports": ask_running_host_ports,
     "data": _data,
     "none": _none,
 }

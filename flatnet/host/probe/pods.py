@@ -28,7 +28,7 @@ _ECHO = {4: (8, 0), 6: (128, 129)}
 
 
 def recorded_pods(results: str = _RESULTS) -> list[Json]:
-    """Return the pods whose network namespace exists: name, uid, addresses, and `ports`.
+    """Return the pods whose network namespace exists: name, uid, addresses, `ports` and `host_ports`.
 
     A pod has one entry for every network that it is attached to. Its ports are interfaces of the host: the
     last is the pod's own link, a bridge that this is plugged into stands before it.
@@ -52,7 +52,25 @@ def _pod(record: Json) -> Json:
         "name": f"{said['K8S_POD_NAMESPACE']}/{said['K8S_POD_NAME']}",
         "uid": said["K8S_POD_UID"],
         "addresses": [address for address in addresses if not address.is_loopback],
+        "host_ports": [
+            _mapping(entry) for entry in (record.get("capabilityArgs") or {}).get("portMappings") or []
+        ],
         "ports": [interface["name"] for interface in interfaces if not interface.get("sandbox")],
+    }
+
+
+def _mapping(entry: Json) -> Json:
+    """Return a port mapping as portmap is handed it (CNI conventions, "dynamic plugin specific fields").
+
+    containerd writes the names with a capital (containerd/go-cni, PortMapping), which Go does not mind.
+    """
+    entry = {name.lower(): value for name, value in entry.items()}
+    address = str(entry.get("hostip") or "")
+    return {
+        "host": int(entry["hostport"]),
+        "container": int(entry["containerport"]),
+        "protocol": str(entry.get("protocol") or "tcp").lower(),
+        "address": "" if not address or ip_address(address).is_unspecified else address,
     }
 
 
@@ -80,11 +98,11 @@ def ask_running_pods(how: Json, seconds: float) -> str:
     recorded = recorded_pods()
     unknown = running - {pod["uid"] for pod in recorded}
     if unknown:
-        raise NoAnswerError("record", f"{_RESULTS} lacks pods that run: {_some(sorted(unknown))}")
+        raise NoAnswerError("record", f"{_RESULTS} lacks pods that run: {some(sorted(unknown))}")
     pods = [{**pod, "address": address} for pod in recorded for address in _usable(pod, how["family"])]
     shared = _shared(pods)
     if shared:
-        raise NoAnswerError("lost", _some(shared))
+        raise NoAnswerError("lost", some(shared))
     silent = _silent(pods, how["family"], seconds)
     # What ended while it was asked is no failure.
     remaining = {pod["uid"] for pod in recorded_pods()} if silent else set()
@@ -93,7 +111,7 @@ def ask_running_pods(how: Json, seconds: float) -> str:
         return EVERY_POD
     links = {link["ifname"]: link for link in json.loads(run_program("ip", "-json", "link") or "[]") if link}
     raise NoAnswerError(
-        "lost", _some([f"{pod['name']} ({pod['address']}){_reason(pod['ports'], links)}" for pod in lost])
+        "lost", some([f"{pod['name']} ({pod['address']}){_reason(pod['ports'], links)}" for pod in lost])
     )
 
 
@@ -115,7 +133,8 @@ def _shared(pods: list[Json]) -> list[str]:
     ]
 
 
-def _some(entries: list[str]) -> str:
+def some(entries: list[str]) -> str:
+    """Return the first entries, and how many more there are."""
     more = [f"{len(entries) - _NAMED} more"] if len(entries) > _NAMED else []
     return "; ".join(entries[:_NAMED] + more)
 

@@ -29,6 +29,7 @@ def _counts(nodes: int) -> dict[str, int]:
         "pod_own_address": 2 * nodes,
         "pod_mtu": 2 * nodes,
         "running_pods": nodes,
+        "running_host_ports": nodes,
         "node_to_node": others,
         "pod_to_pod_same_node": 2 * nodes,
         "pod_to_pod_other_node": 2 * others,

@@ -124,7 +124,7 @@ def test_the_failure_stays_short_when_everything_fails() -> None:
     lines = failure_message(report, "r.json").splitlines()
     assert len(lines) == 8
     assert lines[1].startswith(
-        "planned_address node-0/server-0 (10.200.0.10) and 114 more; node-0 did not run"
+        "planned_address node-0/server-0 (10.200.0.10) and 115 more; node-0 did not run"
     )
     assert lines[6] == "4 further causes are in the report."
 
@@ -133,7 +133,7 @@ def test_the_tables_show_each_class_and_each_pair_of_nodes() -> None:
     lines = [line.split() for line in render(_report(3), 100, colour=False).splitlines()]
     assert ["pod_to_pod_other_node", "12/12", "-", "-", "2", "ms"] in lines
     assert ["node-0", "node-1", "node-2", "services"] in lines
-    assert ["node-1", "11", "14", "11", "11"] in lines
+    assert ["node-1", "11", "15", "11", "11"] in lines
     assert ["controller", "2", "2", "2"] in lines
     assert lines[-1][-3:] == ["in", "1.2", "s"]
 
@@ -146,7 +146,7 @@ def test_a_failure_is_shown_with_its_cause_and_at_its_pair() -> None:
         "pod_to_pod_other_node node-0/client-0 (10.200.0.11) -> node-1/server-1 (10.200.1.10) over udp: "
         "expected 10.200.0.11, observed 192.0.2.11 after 5 tries"
     ) in lines
-    assert ["node-0", "14", "9/11", "11"] in [line.split() for line in lines]
+    assert ["node-0", "15", "9/11", "11"] in [line.split() for line in lines]
 
 
 def test_what_passed_only_when_repeated_is_not_green() -> None:
