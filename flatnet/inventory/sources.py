@@ -7,7 +7,7 @@ from pathlib import Path
 # Ansible's own default, which need not exist: ansible-core, inventory/manager.py, parse_source.
 _DEFAULT = "/etc/ansible/hosts"
 # What is kept beside an inventory and is none; ansible.cfg says so too, for those who use it.
-_OURS = frozenset({"network_allocations.yml", "network_deployed.json", "pki"})
+OURS = frozenset({"network_allocations.yml", "network_deployed.json", "pki"})
 # How Ansible's warnings begin that tell that it left something of an inventory out: ansible-core,
 # plugins/inventory/yaml.py and toml.py, inventory/data.py, _internal/_yaml/_constructor.py.
 _LEFT_OUT = (
@@ -41,7 +41,15 @@ def source_findings(
         for source in sources
         for path in _unread(source, frozenset(read), is_ignored)
     ]
-    return found + [f"a part of the inventory was left out: {text}" for text in _left_out(warnings)]
+    # What Ansible then warns of is theirs.
+    ours = sorted(path for path in read if path and Path(path).name in OURS)
+    found += [
+        f"{path} is no inventory and was read as one; have ansible.cfg ignore it, as flatnet's does with "
+        "ignore_patterns, or give the files of the inventory in place of their folder"
+        for path in ours
+    ]
+    left_out = [] if ours else _left_out(warnings)
+    return found + [f"a part of the inventory was left out: {text}" for text in left_out]
 
 
 def _unread(source: str, read: frozenset[str | None], is_ignored: Callable[[str], bool]) -> list[str]:
@@ -50,7 +58,7 @@ def _unread(source: str, read: frozenset[str | None], is_ignored: Callable[[str]
         return [
             path
             for entry in sorted(Path(source).iterdir())
-            if not is_ignored(entry.name) and entry.name not in _OURS
+            if not is_ignored(entry.name) and entry.name not in OURS
             for path in _unread(str(entry), read, is_ignored)
         ]
     if "," not in source:

@@ -46,7 +46,8 @@ class Settings:
     state_directory: str = setting(
         "",
         IDENTITY,
-        "Folder on the controller for the allocations, certificates and records.",
+        "Folder on the controller for the allocations, certificates and records; a relative path is one "
+        "beside the inventory.",
         empty="beside the inventory",
     )
     pod_cidrs: tuple[str, ...] = setting(
