@@ -74,8 +74,14 @@ def group_findings(groups: Mapping[str, Sequence[str]]) -> list[str]:
     return found
 
 
+def meant_group(name: str) -> str:
+    """Return the field's group that a name nearly is; nothing where it is another, or exactly that."""
+    near = difflib.get_close_matches(re.sub(r"\W", "_", name.lower()), (CLUSTER, *PARTS), n=1, cutoff=_NEARLY)
+    return near[0] if near and near[0] != name else ""
+
+
 def _meant(group: str) -> tuple[str, bool]:
     """Return the field's group that a name is surely or perhaps meant to be; nothing for any other name."""
-    name = re.sub(r"\W", "_", group.lower())
-    near = difflib.get_close_matches(name, (CLUSTER, *PARTS), n=1, cutoff=_NEARLY)
-    return (near[0], True) if near else (_ELSEWHERE.get(name, ""), False)
+    if near := meant_group(group):
+        return near, True
+    return _ELSEWHERE.get(re.sub(r"\W", "_", group.lower()), ""), False

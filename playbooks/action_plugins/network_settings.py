@@ -18,6 +18,7 @@ from flatnet.inventory.names import address_findings, name_findings, with_hosts
 from flatnet.inventory.sources import source_findings
 from flatnet.inventory.state_directory import SETTING, state_directory
 from flatnet.inventory.values import Variables, value_findings
+from flatnet.inventory.variable_files import file_findings
 from flatnet.plan.names import listed_names
 from flatnet.settings import SETTINGS, check_variables, fault_lines, read_settings
 
@@ -62,6 +63,7 @@ class ActionModule(ActionBase):
             lambda name: bool(IGNORED.search(to_bytes(name))),
             Display()._warns,
         )
+        refused += file_findings(inventory._sources, groups, inventory.hosts)
         refused += group_findings(groups)
         if hosts:
             refused += self._variables(hosts, wiring, hostvars)

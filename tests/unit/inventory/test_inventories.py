@@ -229,6 +229,34 @@ def test_files_of_groups_and_hosts_are_read_as_well(tmp_path: Path) -> None:
     assert "or pod_cidr for one host? It is set for node-3" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("group_vars/k8s-cluster.yml", "as there is no group k8s-cluster; do you mean k8s_cluster?"),
+        ("group_vars/K8S_cluster", "as there is no group K8S_cluster; do you mean k8s_cluster?"),
+        ("group_vars/kube_nodes/network.yml", "as there is no group kube_nodes; do you mean kube_node?"),
+        ("host_vars/node_1.yml", "as there is no host node_1; do you mean node-1?"),
+        ("host_vars/NODE-2/address.yml", "as there is no host NODE-2; do you mean node-2?"),
+        (
+            "racks/group_vars/k8s_cluster.yml",
+            "is read by nothing: variables are read from beside what -i names",
+        ),
+    ],
+)
+def test_a_file_of_variables_that_ansible_passes_over_is_refused(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    files = {"hosts.yml": inventory(), name: "cluster_name: x\n"}
+    assert words in refusal(write(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "name", ["group_vars/web.yml", "group_vars/all.yml", "host_vars/node-9.yml", "group_vars/.hidden"]
+)
+def test_files_of_variables_for_others_are_left_to_them(tmp_path: Path, name: str) -> None:
+    assert refusal(write(tmp_path, {"hosts.yml": inventory(), name: "color: red\n"})) == ""
+
+
 def test_a_setting_is_compared_as_it_is_rendered_for_each_host(tmp_path: Path) -> None:
     template = {"cluster_max_pods": "{{ most }}", "most": "{{ 100 + more }}", "more": 10}
     write(tmp_path, {"hosts.yml": inventory(SMALL, template)})
