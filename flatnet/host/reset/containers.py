@@ -12,6 +12,7 @@ from typing import Any
 from ..state.host import Host, Ran
 from ..state.record import load
 from .claims import Claims, entries
+from .leftovers import matching
 from .others import Runtime
 from .request import Change, Outcome, Request
 
@@ -52,10 +53,17 @@ class Pods:
             return
         for owner in self._claims.going:
             folders = {network["configurations"] for network in entries(owner, "pod_networks")}
-            for path in load(self._host, owner.name).files if folders else ():
-                if os.path.dirname(path) in folders and self._host.lstat(path) is not None:
-                    self._host.discard(path)
-                    outcome.changes.append(Change("file", path))
+            # One with a slash at its end is such a folder itself.
+            places = [place for place in entries(owner, "directories") if not place.endswith("/")]
+            declared = [place for place in places if os.path.dirname(place) in folders]
+            written = [path for place in declared for path in matching(self._host, place)]
+            recorded = load(self._host, owner.name).files if folders else {}
+            ours = [path for path in recorded if os.path.dirname(path) in folders]
+            for kind, paths in (("file", ours), ("data", written)):
+                for path in paths:
+                    if self._host.lstat(path) is not None and not self._claims.keeps("directories", path):
+                        self._host.discard(path)
+                        outcome.changes.append(Change(kind, path))
 
     def remove(self, outcome: Outcome) -> None:
         """Detach the pods by the plugins that attached them, then end and delete the containers that go.

@@ -71,7 +71,7 @@ def _if_empty(patterns: list[str]) -> list[str]:
 def _remove_places(host: Host, patterns: list[str], outcome: Outcome, check: bool) -> bool:
     """Remove an owner's places in order, up to one that cannot be: what it uses may lie in those after it."""
     places = [pattern for pattern in patterns if not pattern.endswith("/")]
-    for path in [path for pattern in places for path in _matching(host, pattern)]:
+    for path in [path for pattern in places for path in matching(host, pattern)]:
         if path not in outcome.gone and not _remove_place(host, path, outcome, check):
             return False
     return True
@@ -130,7 +130,8 @@ def _is_link(host: Host, path: str) -> bool:
     return found is not None and stat.S_ISLNK(found.st_mode)
 
 
-def _matching(host: Host, pattern: str) -> list[str]:
+def matching(host: Host, pattern: str) -> list[str]:
+    """Return the paths there are that a declared one means; only its last part may be a pattern."""
     directory, _, last = pattern.rpartition("/")
     if "*" not in last:
         return [pattern] if host.lstat(pattern) is not None else []

@@ -370,6 +370,21 @@ def test_pods_that_stay_are_detached_and_begin_anew(node: KernelHost) -> None:
     assert (node.root / TASKS / "host-network").exists()
 
 
+def test_a_configuration_that_programs_wrote_goes_before_pods_are_detached(node: KernelHost) -> None:
+    written, others = (
+        node.put(f"etc/cni/net.d/{name}.conflist", "{}") for name in ("05-example", "05-others")
+    )
+    asked = networked()
+    asked.owners[0].makes["directories"] += ["/etc/cni/net.d/05-example*", "/etc/cni/net.d/"]
+    predicted = told(reset(node, asked, check=True))
+    assert told(reset(node, asked)) == predicted
+    steps = [step.partition(" ") for step in node.steps]
+    assert steps.index(("discard", " ", "/etc/cni/net.d/05-example.conflist")) < [
+        first for first, *_ in steps
+    ].index("env")
+    assert (written.exists(), others.exists()) == (False, True)
+
+
 def test_pods_of_a_network_that_another_backend_here_has_too_stay_attached(node: KernelHost) -> None:
     outcome = reset(node, networked({"pod_networks": [NETWORK]}))
     kinds = {change["kind"] for change in outcome["changes"]}
