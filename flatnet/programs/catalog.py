@@ -233,7 +233,7 @@ def _read(source: Path) -> dict[str, Any]:
         data = loader.get_single_data()
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         told = " ".join(str(problem).split())
-        raise FlatnetError(f"{source} cannot be read: {told}; put the file right") from problem
+        raise FlatnetError(f"{source} cannot be read: {told}; correct the file") from problem
     if not isinstance(data, dict) or not isinstance(data.get("upstreams"), dict):
         raise FlatnetError(f"{source} has no mapping `upstreams`; see build/programs.yml")
     return data
