@@ -72,7 +72,7 @@ def test_only_inputs_that_a_role_specifies_are_wired() -> None:
         sorted(
             name
             for name in wired - specified
-            if not name.startswith(("__cluster_", "cni_backend", "flatnet_facts"))
+            if not name.startswith(("__cluster_", "cni_backend", "policy_engine", "flatnet_facts"))
         )
         == []
     )
