@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from flatnet.contract import Contract, find_contracts
+from tests.docs.backend_choice import choice_table
 from tests.docs.backends import BEGIN, END, TARGET, main, page, scenarios, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,17 @@ def test_a_backend_without_a_scenario_is_told_as_verified_nowhere(tmp_path: Path
     )
 
 
+def test_who_meets_a_wish_is_read_from_the_contracts() -> None:
+    found = find_contracts([ROOT / "roles"])
+    rows = choice_table([found.backend("flannel").in_mode("vxlan"), found.backend("kubenet").in_mode()])
+    taken = dict(line.strip("| ").split(" | ") for line in rows.splitlines()[2:])
+    assert taken["No overlay: packets as they are, with the full MTU"] == "kubenet"
+    assert taken["Nodes in several subnets, and the routers between them are not yours"] == "flannel in mode vxlan"
+    assert taken["IPv6, alone or beside IPv4"] == "kubenet"
+    assert taken["kube-proxy in mode `ipvs`"] == "flannel in mode vxlan, kubenet"
+    assert taken["Services without kube-proxy"] == "none of these"
+
+
 def test_a_page_that_is_behind_is_told_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +106,9 @@ def test_a_page_that_is_behind_is_told_and_written(
     assert "+| [other](../roles/cni_other/README.md)" in capsys.readouterr().err
     assert main(["--root", str(tmp_path)]) == 0
     assert main(["--root", str(tmp_path), "--check"]) == 0
-    assert (tmp_path / TARGET).read_text() == f"# Backends\n\n{BEGIN}\n{tables(tmp_path)}\n{END}\nMore.\n"
+    text = (tmp_path / TARGET).read_text()
+    assert text.startswith(f"# Backends\n\n{BEGIN}\n| you have or want | take |\n")
+    assert text.endswith(f"## What each one is\n\n{tables(tmp_path)}\n{END}\nMore.\n")
 
 
 @pytest.mark.parametrize(

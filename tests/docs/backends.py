@@ -16,12 +16,14 @@ from flatnet.errors import FlatnetError
 from flatnet.plan import pod_mtu
 from flatnet.plan.addresses import parse_network
 from flatnet.settings import Settings
+from tests.docs.backend_choice import choice_table
 from tests.docs.generated_page import ROOT, run
 
 TARGET = Path("docs/backends.md")
 BEGIN = "<!-- Written by `python -m tests.docs.backends` from the roles' contracts and the scenarios: -->\n"
 END = "<!-- Until here. -->\n"
 
+_HEADING = "## What each one is"
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _UNDERLAY_MTU = 1500
 _CONNECTIONS = {
@@ -67,10 +69,15 @@ def _scenario(directory: Path) -> Scenario:
     )
 
 
+def _every(root: Path) -> list[Resolved]:
+    found = find_contracts([root / "roles"]).backends.values()
+    return [contract.in_mode(mode) for contract in found for mode in contract.modes]
+
+
 def tables(root: Path = ROOT) -> str:
     """Return the tables as Markdown. Raises FlatnetError for an unusable contract or scenario."""
     found = find_contracts([root / "roles"]).backends.values()
-    every = [contract.in_mode(mode) for contract in found for mode in contract.modes]
+    every = _every(root)
     firsts = {(contract.name, contract.modes[0]) for contract in found}
     proofs = [(proof, one) for proof in scenarios(root) for one in every if _is_of(proof, one, firsts)]
     lines = [
@@ -135,7 +142,8 @@ def page(before: str, root: Path = ROOT) -> str:
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise FlatnetError(f"{TARGET} has no lines {BEGIN.strip()} and {END.strip()}; put them back")
-    return f"{head}{BEGIN}\n{tables(root)}\n{END}{tail}"
+    choice = choice_table(_every(root))
+    return f"{head}{BEGIN}\n{choice}\n\n{_HEADING}\n\n{tables(root)}\n{END}{tail}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
