@@ -90,10 +90,7 @@ def test_who_meets_a_wish_is_read_from_the_contracts() -> None:
     rows = choice_table([found.backend("flannel").in_mode("vxlan"), found.backend("kubenet").in_mode()])
     taken = dict(line.strip("| ").split(" | ") for line in rows.splitlines()[2:])
     assert taken["No overlay: packets as they are, with the full MTU"] == "kubenet"
-    assert (
-        taken["Nodes in several subnets, and the routers between them are not yours"]
-        == "flannel in mode vxlan"
-    )
+    assert taken["Nodes in several subnets, whose routers are not yours"] == "flannel in mode vxlan"
     assert taken["IPv6, alone or beside IPv4"] == "kubenet"
     assert taken["kube-proxy in mode `ipvs`"] == "flannel in mode vxlan, kubenet"
     assert taken["Services without kube-proxy"] == "none of these"

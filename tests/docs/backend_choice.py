@@ -21,7 +21,7 @@ _WISHES = (
         lambda one: one.routes == "plan" or (one.routes == "backend" and not one.overhead.ipv4),
     ),
     _Wish(
-        "Nodes in several subnets, and the routers between them are not yours",
+        "Nodes in several subnets, whose routers are not yours",
         lambda one: bool(one.overhead.ipv4),
     ),
     _Wish("No overlay: packets as they are, with the full MTU", lambda one: not one.overhead.ipv4),

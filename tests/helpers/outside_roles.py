@@ -1,4 +1,4 @@
-"""The backend and the policy engine that lie outside of the repository's roles, and their contracts broken."""
+"""The backend and the policy engine that lie outside of roles/, and the contract of one, broken."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ WAYS: dict[str, Broken] = {
     ),
     "routes of everybody": Broken(
         lambda it: it["makes"].update(routes=[{"protocol": "static"}]),
-        "makes.routes[0]: it would match routes of others; give a protocol or a table of its own, or a device",
+        "makes.routes[0]: it would match routes of others; give a protocol or a table of its own, or a "
+        "device",
     ),
     "interfaces of everybody": Broken(
         lambda it: it["makes"]["interfaces"]["pods"].update(name="o*"),
-        "makes.interfaces.pods.name: 'o*' could match what is somebody else's; begin it with at least 3 letters",
+        "makes.interfaces.pods.name: 'o*' could match what is somebody else's; begin it with at least 3 "
+        "letters",
     ),
     "an overhead that one mode lacks": Broken(
         lambda it: it["modes"]["routed"].pop("overhead"), "overhead: it is missing (mode routed)"

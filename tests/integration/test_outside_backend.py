@@ -1,4 +1,4 @@
-"""A backend and a policy engine that are not flatnet's own: planned, provisioned, proven and removed like one.
+"""A backend and a policy engine from outside of roles/: planned, provisioned, proven and removed alike.
 
 Their roles lie below tests/outside, which only this module has Ansible look into. The tests follow one
 cluster, in the order in which they stand.
@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from documented_roles import write_documented_roles
@@ -28,7 +27,7 @@ SNAPSHOT = (ROOT / "molecule/resources/files/snapshot").read_text()
 on = partial(on_host, PREFIX)
 
 
-def run(playbook: str, *options: str, roles: Path = ROLES, **settings: Any) -> Answer:
+def run(playbook: str, *options: str, roles: Path = ROLES, **settings: str | int) -> Answer:
     """Run a playbook on the inventory of these hosts, with roles from one more folder."""
     first, second = INVENTORIES
     given = {"cluster_network_policy_engine": "none", **settings}
@@ -157,11 +156,20 @@ def test_a_second_run_changes_nothing() -> None:
 
 
 def test_check_mode_predicts_a_change_of_its_own_setting_exactly() -> None:
-    setting = {"cni_claims_watch_seconds": 50, "cluster_network_policy_engine": "sieve"}
-    predicted = expect(run("provision_network.yml", "--check", "--diff", **setting))
-    assert expect(run("provision_network.yml", "--check", **setting)).changed == predicted.changed
-    done = expect(run("provision_network.yml", "--diff", **setting))
-    assert done.changed == predicted.changed == dict.fromkeys(NAMES, 1)
+    def once(*options: str) -> Answer:
+        return expect(
+            run(
+                "provision_network.yml",
+                "--diff",
+                *options,
+                cni_claims_watch_seconds=50,
+                cluster_network_policy_engine="sieve",
+            )
+        )
+
+    predicted = once("--check")
+    assert predicted.changed == dict.fromkeys(NAMES, 1)
+    assert once().changed == predicted.changed
     assert '"watch_seconds": 50' in predicted.output
     assert "claimsd.service" in predicted.output
 
@@ -192,7 +200,7 @@ def test_a_reset_leaves_the_hosts_as_they_were(before: dict[str, list[str]]) -> 
     expect(run("reset_network.yml", cluster_reset_confirmed="container-hosts"))
     after = {host: snapshot(host) for host in NAMES}
     differing = {host: sorted({*before[host]} ^ {*after[host]}) for host in NAMES}
-    assert differing == dict.fromkeys(NAMES, [])
+    assert differing == {host: [] for host in NAMES}
 
 
 def test_the_other_mode_carries_traffic_from_the_address_of_its_device(reports: Path) -> None:
