@@ -1,5 +1,6 @@
 """A cluster of three nodes as the check sees it, and answers to its questions; for the tests."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.matrix import matrix
 from flatnet.check.model import Check, Json, Settings
 from flatnet.check.objects import ROLE_LABEL
+from flatnet.contract import find_contracts
 
 ROLE = Path(__file__).parents[2] / "roles" / "network_check"
+_CONTRACTS = find_contracts([Path(__file__).parents[2] / "roles"])
 SETTINGS = Settings(image="registry.example/agnhost:1")
 
 
@@ -34,22 +37,7 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
         "dns_addresses": ["10.32.0.10", *(["2001:db8:5::a"] if ipv6 else [])],
         "mtu": 1450,
         "kube_proxy_mode": "iptables",
-        "backend": {
-            "name": backend,
-            "ipam": "plan",
-            "routes": "plan",
-            "units": [],
-            "makes": {
-                "interfaces": {"bridge": {"name": "cbr0", "carries": "own_pods"}},
-                "routes": [],
-                "rules": [],
-            },
-            "check": {
-                "node_to_local_pod": "pod_gateway",
-                "node_to_remote_pod": "node_address" if backend == "kubenet" else "tunnel_address",
-                "hairpin": "pod_gateway",
-            },
-        },
+        "backend": copy.deepcopy(_CONTRACTS.backend(backend).in_mode("").data),
         "nodes": {
             f"node-{index}": {
                 "name": f"n{index}.example",
