@@ -22,6 +22,7 @@ from flatnet.check.diagnosis_answers import (
 from flatnet.check.diagnosis_hosts import filtered, neighbour
 from flatnet.check.diagnosis_policy import policy_not_enforced
 from flatnet.check.diagnosis_sources import rewritten
+from flatnet.check.hosts.node import CONTROL_PLANE
 from flatnet.check.model import Finding
 
 
@@ -65,13 +66,15 @@ def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:
     return None
 
 
-def _no_api_server(finding: Finding, clues: Clues) -> Diagnosis | None:
-    """Lay it to an API server that does not answer, or to what that needs, that there are no probes."""
-    if finding["class"] != "api_server" and not (clues.api_problem and finding["error"] == "none"):
+def _no_control_plane(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Lay it to a control plane of which something does not run that there are no probes, on any node."""
+    if finding["class"] != "api_server" and finding["error"] != "none":
         return None
     for fault in (fault for faults in clues.faults.values() for fault in faults):
-        if fault.cause.startswith(("etcd ", "kube-apiserver ")):
+        if fault.subject == "units" and fault.cause.partition(" ")[0] in CONTROL_PLANE:
             return fault.diagnosis
+    if finding["class"] != "api_server" and not clues.api_problem:
+        return None
     return (
         f"the API server does not answer: {clues.api_problem}",
         "journalctl -u kube-apiserver -u etcd on the hosts of the control plane",
@@ -254,7 +257,7 @@ def _by_class(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _not_made,
-    _no_api_server,
+    _no_control_plane,
     _no_dns_pods,
     _faulty_node,
     _no_pod,

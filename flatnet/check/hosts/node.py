@@ -8,11 +8,13 @@ from flatnet.check.facts import Cluster, all_of_family
 from flatnet.check.hosts.fault import NOT_FORWARDED, Fault, about_services, backend_interfaces
 from flatnet.check.model import Finding, Json
 
+# Without one of these there are no new pods, on any node.
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # Units by inventory group, without those that the backend adds.
 _UNITS = {
     "kube_node": ("containerd", "kubelet"),
-    "kube_control_plane": ("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-    "etcd": ("etcd",),
+    "kube_control_plane": CONTROL_PLANE[1:],
+    "etcd": CONTROL_PLANE[:1],
 }
 _RUNNING = "active/running"
 
@@ -112,6 +114,13 @@ def gateway_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
             continue
         if not any(fnmatch(entry["name"], pattern) for pattern in patterns):
             continue
+        if not entry["up"]:
+            yield Fault(
+                "pod_gateway",
+                f"the bridge {entry['name']} of {node}, by which its pods leave it, is down",
+                f"ip link show {entry['name']} on {node}",
+                lambda finding: bool(finding["error"]) and finding["class"] != "node_to_node",
+            )
         has = {address.partition("/")[0] for address in entry["addresses"]}
         for family in cluster.families:
             lacking = [one for one in all_of_family(gateways, family) if one not in has]

@@ -95,6 +95,18 @@ def test_what_dns_does_not_answer_is_laid_to_its_having_no_pods() -> None:
     }
 
 
+def test_a_control_plane_without_its_controllers_is_one_cause_on_all_nodes() -> None:
+    facts = cluster_facts(plan(), [], [], message="0 of 9 pods are ready")
+    made = checks(facts)
+    results = [wrong(check, error="none", detail=check["how"].get("reason", "")) for check in made]
+    stopped = {"state": "inactive/dead", "restarts": 0, "last": ""}
+    states = {"node-0": {"units": {"kube-controller-manager": stopped}}}
+    found = findings(facts, made, {"node-0": {"results": results}}, states)
+    assert {finding["cause"] for finding in found} == {
+        "kube-controller-manager does not run on node-0 (inactive/dead)"
+    }
+
+
 @pytest.mark.parametrize(
     ("unit", "cause"),
     [

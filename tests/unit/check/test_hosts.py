@@ -22,7 +22,8 @@ _FILTER: Json = {
 
 
 def _interface(name: str, kind: str, addresses: list[str], mac: str, ports: list[str]) -> Json:
-    return {"name": name, "kind": kind, "addresses": addresses, "mac": mac, "ports": ports}
+    found = {"name": name, "kind": kind, "addresses": addresses, "mac": mac, "ports": ports}
+    return {**found, "up": True}
 
 
 def state(node: int, **changes: object) -> Json:
@@ -86,6 +87,14 @@ _TABLE_RULES = [_rule(100, "101", source="192.0.2.12/32"), _rule(32766, "main")]
         (
             {"interfaces": [_interface("cbr0", "bridge", [], "02:00:00:00:aa:01", ["veth1"])]},
             "the bridge cbr0 of node-1 has lost 10.200.1.1, the gateway of its pods",
+        ),
+        (
+            {
+                "interfaces": [
+                    {**_interface("cbr0", "bridge", ["10.200.1.1/24"], "", ["veth1"]), "up": False},
+                ]
+            },
+            "the bridge cbr0 of node-1, by which its pods leave it, is down",
         ),
         (
             {"routes": [*ROUTES["node-1"], way("10.200.2.0/24", type="blackhole", device="")][::-1]},
