@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from flatnet.check.model import Finding
-from flatnet.check.report import Report, summary
+from flatnet.check.report import Report, needed_repeats, summary
 
 # Wider matrices do not fit on a terminal; then only pairs with failures are shown.
 _NODES_SHOWN = 8
@@ -51,7 +51,7 @@ def _classes(report: Report) -> Table:
     for kind in dict.fromkeys(finding["class"] for finding in report["checks"]):
         mine = [finding for finding in report["checks"] if finding["class"] == kind]
         failed = sum(not finding["ok"] for finding in mine)
-        repeated = sum(finding["ok"] and finding["tries"] > 1 for finding in mine)
+        repeated = sum(map(needed_repeats, mine))
         table.add_row(
             kind,
             f"{len(mine) - failed}/{len(mine)}",
