@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, KUBENET, contracts_of, host, hosts, prepare
 
 from flatnet.plan import Settings, node_routes
+from flatnet.plan.table import HOSTS as HOSTS_SHOWN
 from flatnet.plan.table import plan_table
 
 DUAL_HOSTS = [replace(one, addresses=(f"2001:db8::{i}", *one.addresses)) for i, one in enumerate(HOSTS, 1)]
@@ -250,3 +251,18 @@ def test_a_narrow_table_folds_and_never_cuts() -> None:
     assert max(map(len, shown.splitlines())) <= 60
     letters = "".join(shown.split())
     assert "…" not in letters
+
+
+def test_of_many_hosts_the_table_shows_the_first_and_how_many_more_there_are() -> None:
+    shown = plan_table(prepare(some=hosts(HOSTS_SHOWN)).plan).splitlines()
+    assert shown[-1].split()[0] == f"node-{HOSTS_SHOWN - 1:04}"
+    shown = plan_table(
+        prepare(
+            Settings(pod_cidrs=("10.0.0.0/8",), service_cidrs=("172.20.0.0/16",)),
+            some=hosts(HOSTS_SHOWN + 1200),
+        ).plan
+    ).splitlines()
+    assert [line.split()[0] for line in shown if line.startswith("  node-")][
+        -1
+    ] == f"node-{HOSTS_SHOWN - 1:04}"
+    assert shown[-1] == "  and 1,200 more hosts"
