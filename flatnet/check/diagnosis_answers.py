@@ -43,7 +43,8 @@ def forwarding(finding: Finding, clues: Clues) -> Diagnosis | None:
     if not finding["error"]:
         return None
     for node in ends(finding):
-        if (clues.on(node).get("settings") or {}).get(setting) == "0":
+        # A control-plane host that is not a node has nobody to forward for.
+        if node in clues.cluster.nodes and (clues.on(node).get("settings") or {}).get(setting) == "0":
             return f"{node} does not forward packets", f"sysctl {setting} on {node}"
     return None
 

@@ -39,6 +39,22 @@ def _lost(here: str, there: str) -> Symptom:
     return symptom
 
 
+def test_a_missing_route_on_a_control_plane_that_need_not_forward_is_named() -> None:
+    apart = {"name": "cp", "groups": ["kube_control_plane"], "addresses": ["192.0.2.9"], "pod_cidrs": []}
+    facts = cluster()
+    facts = replace(facts, plan={**facts.plan, "nodes": {**facts.plan["nodes"], "cp": apart}})
+    own = part(facts, SETTINGS, "cp")
+    evidence = {
+        "routes": [route for route in ROUTES["node-0"] if not route["destination"].startswith("10.200.")],
+        "settings": {"net.ipv4.ip_forward": "0"},
+    }
+    probes: dict[str, Json] = {"cp": {"results": [_silent(check) for check in own], "evidence": evidence}}
+    found = findings(facts, own, probes)
+    assert [finding["cause"] for finding in found] == [
+        f"no route to 10.200.{index}.0/24 (pods of node-{index}) on cp" for index in range(3)
+    ]
+
+
 def test_a_missing_route_is_named_with_its_network_and_node_from_both_sides() -> None:
     failures = run(_lost("node-1", "node-2"), _without_route("node-1", "10.200.2.0/24"))
     assert causes(failures) == {"no route to 10.200.2.0/24 (pods of node-2) on node-1"}
