@@ -79,7 +79,9 @@ def _patched(client: Client, node: dict[str, Any], patch: dict[str, Any], check:
         )
     except ApiError as error:
         raise refused(reference, error) from error
-    return Change(reference, "changed", normalised(node), normalised(after))
+    # What is listed does not say of what kind it is.
+    before = {"apiVersion": "v1", "kind": "Node", **node}
+    return Change(reference, "changed", normalised(before), normalised(after))
 
 
 def _versions(client: Client) -> Iterator[tuple[str, str]]:

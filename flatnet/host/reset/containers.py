@@ -79,7 +79,7 @@ class Pods:
             if self._check or _detach(self._host, self._request, attachment, outcome):
                 detached.append(path)
                 sandboxes.append(attachment["containerId"])
-            if attachment.get("netns") and self._ended:
+            if attachment.get("netns"):
                 namespaces.append(attachment["netns"].rsplit("/", 1)[-1])
         for namespace in self._ended:
             self._delete_containers(namespace, outcome)

@@ -97,11 +97,14 @@ def test_annotations_and_labels_leave_nodes_by_pattern(api: FakeApi) -> None:
     annotations = {"flannel.alpha.coreos.com/backend-type": "vxlan", "flannel.example.com/x": "1"}
     labels = {"example.com/a": "1", "kubernetes.io/hostname": "node1"}
     api.put(NODE, {"metadata": {"name": "node1", "annotations": annotations, "labels": labels}})
+    # As the API server does, the model leaves out in a list of what kind its items are.
     api.put("/api/v1/nodes/node2", {"metadata": {"name": "node2"}})
     keys: Json = {"node_annotations": ["flannel.alpha.coreos.com/*"], "node_labels": ["example.com/*"]}
     assert changes(remove(api, check=True, **keys)) == [("Node node1", "changed")]
     assert api.objects[NODE]["metadata"]["annotations"] == annotations
-    assert changes(remove(api, **keys)) == [("Node node1", "changed")]
+    result = remove(api, **keys)
+    assert changes(result) == [("Node node1", "changed")]
+    assert '"kind": "Node"' in result["diff"][0]["before"]
     metadata = api.objects[NODE]["metadata"]
     assert metadata["annotations"] == {"flannel.example.com/x": "1"}
     assert metadata["labels"] == {"kubernetes.io/hostname": "node1"}

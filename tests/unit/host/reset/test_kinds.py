@@ -360,6 +360,7 @@ def test_pods_that_stay_are_detached_and_begin_anew(node: KernelHost) -> None:
         "file /etc/cni/net.d/10-example.conflist remove",
         "pod network c1 eth0 remove",
         "pod c1 restart",
+        "network namespace cni-1 remove",
     }
     assert told(reset(node, asked)) == predicted
     steps = [step.split()[0] for step in node.steps]
@@ -388,7 +389,7 @@ def test_a_configuration_that_programs_wrote_goes_before_pods_are_detached(node:
 def test_pods_of_a_network_that_another_backend_here_has_too_stay_attached(node: KernelHost) -> None:
     outcome = reset(node, networked({"pod_networks": [NETWORK]}))
     kinds = {change["kind"] for change in outcome["changes"]}
-    assert not kinds & {"pod network", "pod"}
+    assert not kinds & {"pod network", "network namespace", "pod"}
 
 
 @pytest.mark.parametrize("moment", range(1, 20))
