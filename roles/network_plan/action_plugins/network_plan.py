@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -150,7 +150,8 @@ def _variables(name: str, hostvars: HostVars, facts: str, templar: Templar) -> M
 
     With one templar for all hosts, and only for templates: hostvars[name] makes one for each host.
     """
-    raw = hostvars.raw_get(name)
+    # A marker of what is undefined only stands for a host that is not there.
+    raw = cast(dict[str, Any], hostvars.raw_get(name))
     found = {key: followed(raw[key], raw) for key in (*HOST_VARIABLES, "ansible_host", facts) if key in raw}
     templates = {key: value for key, value in found.items() if is_template(value)}
     if templates:
