@@ -186,14 +186,17 @@ def test_another_mode_is_refused_while_pods_are_connected_in_the_first() -> None
 
 
 def test_the_engine_goes_alone() -> None:
-    present = (
-        "nft list tables; ls /etc/systemd/system /etc/flatnet; ip -json route show protocol 158 | grep -c dst"
+    present = "nft list tables; ls /etc/systemd/system /etc/flatnet"
+    roles = (
+        "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig get clusterroles,clusterrolebindings -o name"
     )
     assert "inet sieve" in on("node-1", present)
+    assert on(NAMES[0], roles).count("example:sieve") == 2
     expect(run("../tests/outside/remove_engine.yml"))
-    left = on("node-1", present)
-    assert "sieve" not in left
+    left, left_roles = on("node-1", present), on(NAMES[0], roles)
+    assert "sieve" not in left + left_roles
     assert "claimsd.service" in left
+    assert left_roles.count("example:claims") == 2
 
 
 def test_a_reset_leaves_the_hosts_as_they_were(before: dict[str, list[str]]) -> None:
