@@ -39,7 +39,7 @@ def test_the_page_removes_a_role_as_every_role_is_removed() -> None:
 
 
 def test_the_page_names_every_input_that_is_handed_on() -> None:
-    told = re.findall(r"There is:\n((?: *`\w+`,?\n?)+)", PAGE.read_text())
+    told = re.findall(r"They are:\n((?: *`\w+`,?\n?)+)", PAGE.read_text())
     assert [re.findall(r"`(\w+)`", one) for one in told] == [
         list(WIRING["cni_backend"]),
         list(WIRING["policy_engine"]),
