@@ -31,6 +31,8 @@ class Clues:
     evidence: by node, as network_probe returns it; {} where nothing failed.
     before: what the nodes were like before the probes started, by node; faults: what is wrong with that.
     owners: (node, kind of address) by address, for the nodes' own addresses.
+    mtus: what the pods of a node have that is not the planned MTU, by node; lost_host_ports: which of them
+    do not answer, by node.
     api_problem: why there are no objects, "" where there are.
     dns_problem: why no pod answers for the DNS Service, "" where one does.
     roots: what the failures of the base classes without an answer came from, by the nodes they involve.
@@ -45,6 +47,8 @@ class Clues:
     _silent: frozenset[str]
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
     before: Mapping[str, Json] = field(default_factory=dict)
+    mtus: Mapping[str, str] = field(default_factory=dict)
+    lost_host_ports: Mapping[str, str] = field(default_factory=dict)
     dns_problem: str = ""
     api_problem: str = ""
     roots: dict[str, Diagnosis] = field(default_factory=dict)
@@ -61,6 +65,8 @@ class Clues:
         passed, failed = set(), set()
         ways: dict[str, list[set[str]]] = {}
         silent: set[str] = set()
+        mtus: dict[str, str] = {}
+        lost_host_ports: dict[str, str] = {}
         dns_problem = api_problem = ""
         for finding in findings:
             kind, (source, target) = finding["class"], ends(finding)
@@ -69,6 +75,10 @@ class Clues:
             if finding["ok"]:
                 passed.add((kind, finding["protocol"], source, target))
             else:
+                if kind == "pod_mtu" and not finding["error"]:
+                    mtus[source] = finding["observed"]
+                if kind == "running_host_ports" and finding["error"] == "lost":
+                    lost_host_ports[source] = finding["detail"]
                 dns_problem = finding["observed"] if kind == "dns_pods" else dns_problem
                 api_problem = finding["observed"] if kind == "api_server" else api_problem
                 failed.update({(kind, source, target), (kind, source, _ANY)})
@@ -88,6 +98,8 @@ class Clues:
             frozenset(silent),
             {node: faults(cluster, node, state) for node, state in (before or {}).items()},
             before or {},
+            mtus,
+            lost_host_ports,
             dns_problem,
             api_problem,
         )

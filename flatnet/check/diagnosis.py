@@ -114,13 +114,13 @@ def _lost_pods(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 def _lost_host_ports(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name host ports whose rules are gone: portmap is called once for a pod, so nothing restores them."""
-    del clues
-    if finding["class"] != "running_host_ports" or finding["error"] != "lost":
+    node = finding["target"]["node"]
+    if finding["class"] not in ("host_port", "running_host_ports") or node not in clues.lost_host_ports:
         return None
-    node = finding["source"]["node"]
     return (
-        f"host ports of pods of {node} do not answer: {finding['detail']}",
-        "what took portmap's rules away, as the start of a firewall does; kubectl delete pod makes them anew",
+        f"host ports of pods of {node} do not answer: {clues.lost_host_ports[node]}",
+        f"portmap in /etc/cni/net.d on {node}; what took its rules away, as the start of a firewall does: "
+        "kubectl delete pod makes them anew",
     )
 
 
@@ -151,11 +151,12 @@ def _shared_address(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 def _mtu(finding: Finding, clues: Clues) -> Diagnosis | None:
     source, target = ends(finding)
-    if finding["class"] == "pod_mtu" and not finding["error"]:
-        return (
-            f"pods of {source} have MTU {finding['observed']}, the plan says {finding['expected'][0]}",
-            f"mtu in /etc/cni/net.d on {source}; pods that run since before the change keep the former MTU",
-        )
+    for node in (source, target) if finding["class"] in ("pod_mtu", "large_packets") else ():
+        if node in clues.mtus:
+            return (
+                f"pods of {node} have MTU {clues.mtus[node]}, the plan says {clues.cluster.plan['mtu']}",
+                f"mtu in /etc/cni/net.d on {node}; pods that run since before the change keep the former MTU",
+            )
     if finding["class"] != "large_packets" or finding["error"] == "source":
         return None
     if not clues.has_passed("pod_to_pod_other_node", "http", source, target):

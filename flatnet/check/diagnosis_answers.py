@@ -6,6 +6,7 @@ from typing import Any
 
 from flatnet.check.clues import BASE_CLASSES, Clues, Diagnosis, ends
 from flatnet.check.diagnosis_hosts import filtered
+from flatnet.check.hosts.fault import SERVICE_CLASSES
 from flatnet.check.model import Finding
 from flatnet.contract.words import is_pattern
 from flatnet.plan.routes import node_routes
@@ -167,7 +168,7 @@ def not_translated(finding: Finding, clues: Clues) -> Diagnosis | None:
 def bridge_bypass(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name the setting without which answers between pods of one bridge pass the services' rules by."""
     node = finding["source"]["node"]
-    if not finding["error"] or finding["class"] not in ("cluster_ip", "hairpin", "dns_service"):
+    if not finding["error"] or finding["class"] not in SERVICE_CLASSES:
         return None
     if (clues.on(node).get("settings") or {}).get("net.bridge.bridge-nf-call-iptables") != "0":
         return None

@@ -131,6 +131,28 @@ def test_a_wrong_mtu_is_named_with_both_values() -> None:
     assert causes(run(symptom)) == {"pods of node-1 have MTU 1500, the plan says 1450"}
 
 
+def test_full_sized_packets_do_not_leave_pods_with_a_smaller_mtu_which_is_the_one_cause() -> None:
+    def symptom(check: Check) -> Json | None:
+        if check["class"] == "pod_mtu" and check["source"]["node"] == "node-1":
+            return wrong(check, observed="1300")
+        return _silent(check) if check["class"] == "large_packets" and "node-1" in _pair(check) else None
+
+    assert causes(run(symptom)) == {"pods of node-1 have MTU 1300, the plan says 1450"}
+
+
+def test_host_ports_whose_rules_are_gone_are_one_cause_however_they_are_asked() -> None:
+    detail = "flatnet-check/server-1: 192.0.2.12 port 8989"
+
+    def symptom(check: Check) -> Json | None:
+        if check["target"]["node"] != "node-1":
+            return None
+        if check["class"] == "running_host_ports":
+            return wrong(check, error="lost", detail=detail)
+        return wrong(check, error="refused", detail="x") if check["class"] == "host_port" else None
+
+    assert causes(run(symptom)) == {f"host ports of pods of node-1 do not answer: {detail}"}
+
+
 def test_full_sized_packets_that_get_lost_where_small_ones_pass_are_a_matter_of_mtu() -> None:
     def symptom(check: Check) -> Json | None:
         ends = check["class"], check["source"]["node"], check["target"]["node"]
