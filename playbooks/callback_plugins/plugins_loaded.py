@@ -2,7 +2,7 @@
 
 from ansible.playbook.task import Task
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import filter_loader, test_loader
+from ansible.plugins.loader import filter_loader, lookup_loader, test_loader
 
 DOCUMENTATION = """
 name: plugins_loaded
@@ -16,6 +16,7 @@ description:
 requirements:
   - Listed in C(callbacks_enabled).
 """
+_LOOKUPS = ("env", "template")
 
 
 class CallbackModule(CallbackBase):
@@ -31,3 +32,6 @@ class CallbackModule(CallbackBase):
         del task, is_conditional  # Ansible passes it by name.
         filter_loader.get("ansible.builtin.mandatory")
         test_loader.get("ansible.builtin.defined")
+        # Lookups are loaded one by one; these are in the inputs of every task.
+        for name in _LOOKUPS:
+            lookup_loader.get(f"ansible.builtin.{name}")
