@@ -44,6 +44,7 @@ RULES: Mapping[str, str] = {
     "underlay-mtu": "The MTU between the nodes is possible, and every host carries it.",
     "pod-mtu": "What the backend's overhead leaves is enough for every family.",
     "mtu-differs": "The hosts carry the same MTU.",
+    "port-in-use": "Nobody else has a port of a daemon or the backend on a host.",
     "kernel-feature": "The hosts' kernels have what is used there.",
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
@@ -77,6 +78,9 @@ RULES: Mapping[str, str] = {
     "adoption-stranger": "Running nodes are in the inventory.",
     # Hosts as they are
     "node-address-elsewhere": "A host has the address that it is planned with.",
+    "machine-id": "No two hosts have the same machine ID.",
+    "gateway-elsewhere": "Where the plan makes the routes, every node is on a link of every other's.",
+    "reverse-path": "No host drops packets of another because the way back leads through another interface.",
     "live-overlap": "No interface and no route of a host covers pods or services.",
     # What is deployed
     "deployed-format": "The record of what is deployed can be understood.",

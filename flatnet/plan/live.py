@@ -1,7 +1,8 @@
 """Hosts as they are, read from what preflight reported.
 
-Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"]}], routes: [{destination, gateway,
-device, protocol, type, table}], nameservers: ["192.0.2.53"], listening: [{address, port, process}],
+Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"], kind, details}], routes:
+[{destination, gateway, device, protocol, type, table}], nameservers: ["192.0.2.53"], listening: [{address,
+port, protocol, process, unit}], interface_settings: {name: {ipv4: {rp_filter: 1}}}, machine_id,
 ip_local_port_range: [first, last], ip_local_reserved_ports: [[first, last]], kernel_features: {vxlan: true}}.
 All keys are optional; what was not reported is not judged.
 """
@@ -30,7 +31,7 @@ class Interface:
 
 
 # What a route has that says nothing of it.
-_ROUTE_DEFAULTS = {"device": "", "protocol": "boot", "type": "unicast", "table": "main"}
+_ROUTE_DEFAULTS = {"device": "", "protocol": "boot", "type": "unicast", "table": "main", "gateway": ""}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Route:
     protocol: str
     type: str = "unicast"
     table: str = "main"
+    gateway: str = ""
+    """Empty where the destination is on the device's own link."""
 
 
 def interfaces_of(host: Host, findings: Findings) -> list[Interface]:
@@ -104,6 +107,51 @@ def listening_ports(host: Host, findings: Findings) -> dict[int, str]:
         elif not address.startswith("127.") and address != "::1":
             ports[port] = str(item.get("process") or "")
     return ports
+
+
+@dataclass(frozen=True)
+class Socket:
+    """What waits for packets or connections on a host; process and unit are empty where nobody has it."""
+
+    port: int
+    protocol: str
+    process: str
+    unit: str
+
+
+def sockets_of(host: Host) -> list[Socket]:
+    """Return what listens on the host, on whatever address; what cannot be read, listening_ports tells."""
+    return [
+        Socket(
+            item["port"], str(item.get("protocol") or "tcp"), *(str(item.get(key) or "") for key in _OWNER)
+        )
+        for item in _items(host, "listening", Findings())
+        if isinstance(item.get("port"), int)
+    ]
+
+
+_OWNER = ("process", "unit")
+# Links whose packets the kernel receives on a port of UDP, with a socket that no process has.
+_TUNNELS = ("geneve", "vxlan", "wireguard")
+
+
+def tunnels_of(host: Host) -> list[tuple[str, str, int | None]]:
+    """Return (interface, kind, port) of the host's tunnels over UDP; the port is None where ip hides it."""
+    found = []
+    for item in _items(host, "interfaces", Findings()):
+        details = item.get("details")
+        port = details.get("port") if isinstance(details, Mapping) else None
+        if item.get("kind") in _TUNNELS:
+            found.append((str(item.get("name")), str(item["kind"]), port if isinstance(port, int) else None))
+    return found
+
+
+def interface_settings(host: Host, interface: str, setting: str) -> int:
+    """Return a setting of IPv4 of the interface, or of all and default; 0 where the host did not tell."""
+    found: Any = (host.facts or {}).get("interface_settings")
+    for key in (interface, "ipv4", setting):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int) else 0
 
 
 def ephemeral_ports(host: Host, findings: Findings) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """The rules about hosts as they are: addresses, interfaces, routes, ports and kernels."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +14,7 @@ from flatnet.plan.hosts import Host
 from flatnet.plan.limits import EPHEMERAL_PORTS
 from flatnet.plan.live import (
     Interface,
+    Route,
     ephemeral_ports,
     interfaces_of,
     listening_ports,
@@ -20,12 +22,15 @@ from flatnet.plan.live import (
     reserved_ports,
     routes_of,
 )
+from flatnet.plan.live_paths import check_paths
+from flatnet.plan.live_ports import check_ports
 from flatnet.plan.made import Made, what_is_made
 from flatnet.plan.needs import needs_part
 from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
 from flatnet.settings import Settings
 
+_MACHINE_ID = re.compile("[0-9a-f]{32}")
 _LINK_LOCAL = (parse_network("169.254.0.0/16"), parse_network("fe80::/10"))
 # Those of addresses of the host, which are judged where the address is.
 _OF_ADDRESSES = frozenset({"local", "broadcast", "anycast", "multicast"})
@@ -94,6 +99,7 @@ def _are_reserved(first: int, last: int, reserved: Sequence[tuple[int, int]]) ->
 
 def check_live(
     hosts: Sequence[Host],
+    settings: Settings,
     resolved: Resolved,
     nodes: Mapping[str, Entry],
     chosen: Chosen,
@@ -109,13 +115,17 @@ def check_live(
         interfaces = interfaces_of(host, findings)
         live = _Live(host, resolved, own, made, findings)
         live.check_addresses(interfaces)
-        live.check_routes()
+        routes = routes_of(host, findings)
+        live.check_routes(routes)
+        check_paths(host, interfaces, routes, chosen.backend, resolved, findings)
+        check_ports(host, settings, chosen, made, findings)
         if not planned:
             live.check_pools(interfaces, chosen.backend)
         for address in nameservers_of(host, findings):
             single = Network(address.family, address.value, WIDTH[address.family])
             live.check_free(f"DNS server {address}", single)
         _check_features(host, features, findings)
+    _check_machine_ids(hosts, findings)
 
 
 @dataclass(frozen=True)
@@ -155,10 +165,10 @@ class _Live:
                     value = f"{interface.name} has {address}/{network.prefix}"
                     self.check_free(value, network, interface.name)
 
-    def check_routes(self) -> None:
-        """Check that no route of others leads to pods or services."""
+    def check_routes(self, routes: Sequence[Route]) -> None:
+        """Check that no route of others leads to pods or services. Wider ones are told: ours go before them."""
         ours = {"own_pods": self.own, "all_pods": self.resolved.pods, "services": self.services}
-        for route in routes_of(self.host, self.findings):
+        for route in routes:
             if route.destination.prefix == 0 or route.type in _OF_ADDRESSES:
                 continue
             mine = ours.get(self.made.carried_by(route.device) or "", ())
@@ -167,7 +177,9 @@ class _Live:
             if not any(network.contains(route.destination) for network in mine):
                 through = f" through {route.device}" if route.device else f", {route.type}"
                 value = f"route to {route.destination}{through}"
-                self.check_free(value, route.destination, route.device)
+                # The kernel's own tells that the addresses are the link's, where others may have them.
+                is_wide = route.protocol != "kernel" and not self.made.is_route(route)
+                self.check_free(value, route.destination, route.device, may_be_wider=is_wide)
 
     def check_pools(self, interfaces: Sequence[Interface], backend: Backend) -> None:
         """Check that a backend which hands out addresses itself has done it from the planned networks."""
@@ -189,7 +201,7 @@ class _Live:
                         self.host.inventory_name,
                     )
 
-    def check_free(self, value: str, network: Network, device: str = "") -> None:
+    def check_free(self, value: str, network: Network, device: str = "", may_be_wider: bool = False) -> None:
         """Check that a network of the host's shares no address with pods and services."""
         carried = self.made.carried_by(device)
         for name, mine in self.resolved.named():
@@ -203,7 +215,35 @@ class _Live:
                 # A node's pods are on it: the allocations were lost, or another installer made the cluster.
                 fix = f"give the Node objects as cluster_existing_nodes if the cluster runs already, or {fix}"
             reason = f"it overlaps {name} {mine}"
+            if may_be_wider and network.prefix < mine.prefix:
+                reason = f"it leads to {name} {mine} as well, whose routes are narrower and go before it"
+                fix = f"see that nobody behind it has addresses of {mine}"
+                self.findings.warn("live-overlap", value, reason, fix, self.host.inventory_name)
+                continue
             self.findings.add("live-overlap", value, reason, fix, self.host.inventory_name)
+
+
+def _check_machine_ids(hosts: Sequence[Host], findings: Findings) -> None:
+    """Check that no host is a copy of another (machine-id(5)).
+
+    systemd makes the addresses of bridges and tunnels out of it and their names (systemd.link(5),
+    MACAddressPolicy=persistent), and networkd what it tells a DHCP server.
+    """
+    seen: dict[str, str] = {}
+    for host in hosts:
+        told = (host.facts or {}).get("machine_id")
+        if not isinstance(told, str) or not _MACHINE_ID.fullmatch(told):
+            continue
+        first = seen.setdefault(told, host.inventory_name)
+        if first != host.inventory_name:
+            findings.add(
+                "machine-id",
+                "",
+                f"it has the machine ID of {first}, so that systemd gives both the same addresses of Ethernet",
+                "give it one of its own (rm /etc/machine-id /var/lib/dbus/machine-id; "
+                "systemd-machine-id-setup) and boot it again",
+                host.inventory_name,
+            )
 
 
 def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: Findings) -> None:

@@ -35,6 +35,9 @@ MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
 DEPLOYED_WITH_ENGINE = prepare(**settings(network_policy_engine="example"), others=[ENGINE]).plan
 DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
+SOCKET = {"address": "0.0.0.0", "port": 6443, "protocol": "tcp", "process": "nginx"}
+AROUND = {"destination": "192.0.2.12/32", "device": "wg0"}
+STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 
 REFUSED_HOSTS = [
     Case(
@@ -203,6 +206,26 @@ REFUSED_HOSTS = [
         ON_SIX | {"some": [with_facts(ON_SIX["some"][0], nameservers=["2001:db8:201::53"])]},
     ),
     Case("facts-format", facts(nameservers=["dns"]), facts(nameservers=[])),
+    Case(
+        "port-in-use",
+        facts(listening=[SOCKET | {"unit": "nginx.service"}]),
+        facts(listening=[SOCKET | {"unit": "kube-apiserver.service"}]),
+    ),
+    Case(
+        "gateway-elsewhere",
+        facts(interfaces=[INTERFACE | {"addresses": ["192.0.2.11/32"]}]),
+        facts(interfaces=[INTERFACE | {"addresses": ["192.0.2.11/28"]}]),
+    ),
+    Case(
+        "reverse-path",
+        facts(interfaces=[INTERFACE], routes=[AROUND], interface_settings=STRICT),
+        facts(interfaces=[INTERFACE], routes=[AROUND | {"device": "eth0"}], interface_settings=STRICT),
+    ),
+    Case(
+        "machine-id",
+        {"some": [with_facts(one, machine_id="3d1219c7c4c5404aaa1f6d2a48adfda4") for one in HOSTS[:2]]},
+        {"some": [with_facts(HOSTS[0], machine_id="3d1219c7c4c5404aaa1f6d2a48adfda4"), *HOSTS[1:]]},
+    ),
     Case("deployed-format", {"deployed": {"nodes": 5}}, {"deployed": {"nodes": {}}}),
     Case(
         "immutable-pod-cidr",

@@ -122,18 +122,34 @@ def listening(table: str, version: int, protocol: str = "tcp") -> list[dict[str,
 
 
 def with_processes(sockets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the sockets with the name of the process that has each in place of the inode."""
+    """Return the sockets with process and unit in place of the inode: whose each is, "" for the kernel's."""
     wanted = {f"socket:[{entry['inode']}]" for entry in sockets}
-    names: dict[str, str] = {}
+    owners: dict[str, tuple[str, str]] = {}
     for process in filter(str.isdecimal, os.listdir("/proc")):
-        if len(names) == len(wanted):
+        if len(owners) == len(wanted):
             break
         for link in _open_files(f"/proc/{process}/fd"):
-            if link in wanted:
-                names.setdefault(link, read(f"/proc/{process}/comm").strip())
+            if link in wanted and link not in owners:
+                owners[link] = (
+                    read(f"/proc/{process}/comm").strip(),
+                    unit_of(read(f"/proc/{process}/cgroup")),
+                )
     for entry in sockets:
-        entry["process"] = names.get(f"socket:[{entry.pop('inode')}]", "")
+        entry["process"], entry["unit"] = owners.get(f"socket:[{entry.pop('inode')}]", ("", ""))
     return sockets
+
+
+def unit_of(cgroups: str) -> str:
+    """Return the service that a process belongs to, kubepods for one of a pod, "" for neither.
+
+    cgroups: the text of /proc/PID/cgroup (cgroups(7)); of version 1, the hierarchy of systemd tells.
+    """
+    lines = [line.split(":", 2) for line in cgroups.splitlines()]
+    paths = [line[2] for line in lines if len(line) == 3 and line[1] in ("", "name=systemd")]
+    if any("kubepods" in line for line in cgroups.splitlines()):
+        return "kubepods"
+    services = [part for path in paths for part in path.split("/") if part.endswith(".service")]
+    return services[-1] if services else ""
 
 
 def _open_files(folder: str) -> list[str]:

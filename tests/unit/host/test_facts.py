@@ -52,7 +52,28 @@ def test_a_socket_is_told_with_the_process_that_has_it() -> None:
         inode = str(os.fstat(server.fileno()).st_ino)
         found = serve.with_processes([{"port": 1, "inode": inode}, {"port": 2, "inode": "0"}])
     name = Path("/proc/self/comm").read_text().strip()
-    assert found == [{"port": 1, "process": name}, {"port": 2, "process": ""}]
+    unit = serve.unit_of(Path("/proc/self/cgroup").read_text())
+    assert found == [{"port": 1, "process": name, "unit": unit}, {"port": 2, "process": "", "unit": ""}]
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "unit"),
+    [
+        ("0::/system.slice/kube-apiserver.service\n", "kube-apiserver.service"),
+        (
+            "0::/system.slice/snap.microk8s.daemon-kubelite.service/sub\n",
+            "snap.microk8s.daemon-kubelite.service",
+        ),
+        ("0::/user.slice/user-0.slice/user@0.service/app.slice/web.service\n", "web.service"),
+        ("0::/user.slice/user-0.slice/session-1.scope\n", ""),
+        ("0::/kubepods.slice/kubepods-besteffort.slice/cri-containerd-1a.scope\n", "kubepods"),
+        ("4:memory:/x.service\n1:name=systemd:/host-1/system.slice/kubelet.service\n", "kubelet.service"),
+        ("4:memory:/kubepods/burstable/pod1/2\n1:name=systemd:/kubepods/burstable/pod1/2\n", "kubepods"),
+        ("", ""),
+    ],
+)
+def test_the_unit_of_a_process_is_read_from_its_control_group(cgroups: str, unit: str) -> None:
+    assert serve.unit_of(cgroups) == unit
 
 
 def test_dns_servers_are_those_that_a_resolver_would_ask() -> None:

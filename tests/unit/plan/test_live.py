@@ -108,6 +108,37 @@ def test_what_others_have_in_our_networks_is_refused(
     ]
 
 
+@pytest.mark.parametrize(
+    "wide",
+    [
+        {"destination": "10.0.0.0/8", "gateway": "192.0.2.9", "device": "eth0", "protocol": "static"},
+        {"destination": "0.0.0.0/1", "gateway": "192.0.2.9", "device": "tun0"},
+        {"destination": "8.0.0.0/6", "device": "wg0"},
+    ],
+)
+def test_a_wider_route_of_others_is_told_and_not_refused(wide: dict[str, Any]) -> None:
+    warnings = prepare(some=live(routes=[wide])).warnings
+    assert [line.partition(" as well")[0] for line in warnings] == [
+        f"[live-overlap] node-a: route to {wide['destination']} through {wide['device']}: it leads to {mine}"
+        for mine in ("cluster_pod_cidrs 10.200.0.0/16", "cluster_service_cidrs 10.32.0.0/24")
+    ]
+
+
+def test_the_networks_of_a_link_and_routes_as_wide_as_ours_are_refused() -> None:
+    for route_of_others in (route("10.0.0.0/8", "eth1"), route("10.200.0.0/16", "tun0", "static")):
+        lines = findings(some=live(routes=[route_of_others]))
+        assert lines and all(line.startswith("[live-overlap] node-a: route to 10.") for line in lines)
+
+
+def test_two_hosts_with_one_machine_id_are_refused() -> None:
+    copied = "3d1219c7c4c5404aaa1f6d2a48adfda4"
+    some = [with_facts(one, machine_id=copied) for one in HOSTS[:2]]
+    [line] = findings(some=some)
+    assert line.startswith("[machine-id] node-b: it has the machine ID of node-a, so that systemd")
+    for unknown in ("", "uninitialized"):
+        assert prepare(some=[with_facts(one, machine_id=unknown) for one in HOSTS]).plan
+
+
 WEAVE = OWN_IPAM | {"makes": {"interfaces": {"bridge": {"name": "weave", "carries": "own_pods"}}}}
 
 
