@@ -78,6 +78,7 @@ RULES: Mapping[str, str] = {
     "adoption-stranger": "Running nodes are in the inventory.",
     # Hosts as they are
     "node-address-elsewhere": "A host has the address that it is planned with.",
+    "forward-policy": "No packet filter of a node drops what it forwards by default.",
     "machine-id": "No two hosts have the same machine ID.",
     "gateway-elsewhere": "Where the plan makes the routes, every node is on a link of every other's.",
     "reverse-path": "No host drops packets of another because the way back leads through another interface.",

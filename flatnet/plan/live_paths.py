@@ -62,7 +62,7 @@ def _beyond(on_link: Sequence[Network], family: Family, owned: Sequence[Owned]) 
 
 
 def _check_neighbours(host: Host, beyond: Sequence[Owned], backend: Backend, findings: Findings) -> None:
-    """Check that the kernel takes the other hosts as gateways (Linux, net/ipv4/fib_semantics.c, fib_check_nh)."""
+    """Check that the kernel takes the others as gateways (Linux, net/ipv4/fib_semantics.c, fib_check_nh)."""
     others = [name for _, name, _ in beyond if name != host.inventory_name]
     if others:
         findings.add(

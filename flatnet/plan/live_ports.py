@@ -19,12 +19,11 @@ _COMM = 15
 
 
 def check_ports(host: Host, settings: Settings, chosen: Chosen, made: Made, findings: Findings) -> None:
-    """Check that the ports of the host's daemons and of its backend are free, or are those daemons' already."""
+    """Check that the ports of the host's daemons and of its backend are free, or theirs already."""
     sockets = sockets_of(host)
     # Whoever is deployed now may have it until the plan is: what changes there is judged elsewhere.
-    units = {
-        unit for one in chosen.contracts.values() for mode in one.modes for unit in one.in_mode(mode).units
-    }
+    modes = [one.in_mode(mode) for one in chosen.contracts.values() for mode in one.modes]
+    units = {unit for mode in modes for unit in mode.units}
     for contract in chosen.used:
         if not _runs_on(contract, host):
             continue

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from flatnet.contract import Resolved as Backend
 from flatnet.plan.addresses import WIDTH, Network, parse_address, parse_network
@@ -30,6 +31,8 @@ from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
 from flatnet.settings import Settings
 
+# What iptables needs of the kernel is tried by making rules.
+_XTABLES, _VERSIONS = "xt_", (("Linux", "kernel"), ("nft", "nft"))
 _MACHINE_ID = re.compile("[0-9a-f]{32}")
 _LINK_LOCAL = (parse_network("169.254.0.0/16"), parse_network("fe80::/10"))
 # Those of addresses of the host, which are judged where the address is.
@@ -125,6 +128,7 @@ def check_live(
             single = Network(address.family, address.value, WIDTH[address.family])
             live.check_free(f"DNS server {address}", single)
         _check_features(host, features, findings)
+        _warn_of_drops(host, findings)
     _check_machine_ids(hosts, findings)
 
 
@@ -166,7 +170,7 @@ class _Live:
                     self.check_free(value, network, interface.name)
 
     def check_routes(self, routes: Sequence[Route]) -> None:
-        """Check that no route of others leads to pods or services. Wider ones are told: ours go before them."""
+        """Check that no route of others leads to pods or services; wider ones are told alone."""
         ours = {"own_pods": self.own, "all_pods": self.resolved.pods, "services": self.services}
         for route in routes:
             if route.destination.prefix == 0 or route.type in _OF_ADDRESSES:
@@ -239,11 +243,26 @@ def _check_machine_ids(hosts: Sequence[Host], findings: Findings) -> None:
             findings.add(
                 "machine-id",
                 "",
-                f"it has the machine ID of {first}, so that systemd gives both the same addresses of Ethernet",
+                f"it has the machine ID of {first}, so that systemd gives both the same MAC addresses",
                 "give it one of its own (rm /etc/machine-id /var/lib/dbus/machine-id; "
                 "systemd-machine-id-setup) and boot it again",
                 host.inventory_name,
             )
+
+
+def _warn_of_drops(host: Host, findings: Findings) -> None:
+    """Warn of base chains that drop what is forwarded: nobody but their owner knows what they let through."""
+    drops = (host.facts or {}).get("forward_drops")
+    if drops and isinstance(drops, list | tuple) and "kube_node" in host.groups:
+        findings.warn(
+            "forward-policy",
+            "; ".join(map(str, drops)),
+            "its policy is to drop what the host forwards (as Docker and ufw set it), and pods reach nobody "
+            "beyond their node unless a rule there accepts them",
+            "accept the networks of pods there, or set the policy to accept "
+            "(ufw: DEFAULT_FORWARD_POLICY in /etc/default/ufw)",
+            host.inventory_name,
+        )
 
 
 def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: Findings) -> None:
@@ -253,11 +272,28 @@ def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: F
     for feature, users in needed.items():
         # A feature that was not probed is not judged.
         if features.get(feature, True) in (False, None):
+            lacks, fix = _feature_words(feature, host.facts or {})
             findings.add(
                 "kernel-feature",
                 "",
-                f"it lacks the kernel feature {feature}, which {' and '.join(users)} "
-                f"{'need' if users[1:] else 'needs'}",
-                f"install or load the kernel module {feature}, or choose a backend or mode without it",
+                f"it lacks {lacks}, which {' and '.join(users)} {'need' if users[1:] else 'needs'}",
+                f"{fix}, or choose a backend or mode without it",
                 host.inventory_name,
             )
+
+
+def _feature_words(feature: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what is lacking, and what to do about it."""
+    if feature == "nftables_services":
+        has = ", ".join(f"{name} {facts[key]}" for name, key in _VERSIONS if facts.get(key))
+        return (
+            f"tables of nftables with maps of verdicts{f' (it has {has})' if has else ''}",
+            "give it Linux 5.13 and nft 1.0.1, or later ones",
+        )
+    if feature.startswith(_XTABLES):
+        name = feature.removeprefix(_XTABLES)
+        return (
+            f"rules of iptables with `{name}`",
+            f"install or load the kernel module {feature} (Red Hat: in kernel-modules-extra)",
+        )
+    return f"the kernel feature {feature}", f"install or load the kernel module {feature}"

@@ -18,6 +18,12 @@ class Place(NamedTuple):
     """Tables of routes that the backend keeps, by the names or numbers that ip shows."""
     own_paths: Sequence[str] = ()
     """Files and directories that the backend's programs make, or patterns of such."""
+    own_interfaces: Sequence[str] = ()
+    """Interfaces that the backend's programs make, or patterns of such."""
+    own_data: Sequence[str] = ()
+    """Directories of data that flatnet's programs make on this host."""
     is_node: bool = True
+    uses_iptables: bool = False
+    """Whether programs on a node make rules with iptables."""
     cni_name: str = "10-flatnet"
     """What the names of flatnet's CNI configurations begin with."""

@@ -1,13 +1,17 @@
 """What keeps flatnet from using a host, out of what the host tells about itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from flatnet.pki.issue import BACKDATE
 from flatnet.remote.failures import not_root_message
 
+# What the programs and images of a node and a first pod take, and some room for what the system writes.
+LEAST_BYTES, LEAST_INODES = 1 << 30, 20_000
 # As `uname -m` says it; those that programs are built and published for.
 ARCHITECTURES = ("x86_64", "aarch64")
 
+_FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _RED_HAT = frozenset({"almalinux", "centos", "fedora", "ol", "rhel", "rocky"})
 
 
@@ -17,11 +21,13 @@ class Node(NamedTuple):
     kubelet: fields of KubeletConfiguration that are set for it, such as failSwapOn.
     resolver_wanted: whether cluster DNS asks the servers that the host itself asks.
     ipv6_forwarded: whether the host will forward IPv6.
+    families: those of its pods.
     """
 
     kubelet: Mapping[str, Any]
     resolver_wanted: bool
     ipv6_forwarded: bool = False
+    families: Sequence[str] = ()
 
 
 def problems(
@@ -52,7 +58,47 @@ def problems(
             f"{host} has the architecture {facts['architecture']}; flatnet has programs for "
             f"{' and '.join(ARCHITECTURES)} only"
         )
-    return found + (_node_problems(host, facts, node) if node else [])
+    return found + _room_problems(host, facts) + (_node_problems(host, facts, node) if node else [])
+
+
+def clock_problem(host: str, told: float, began: float, ended: float) -> str:
+    """Return what is wrong with a host's clock, "" for nothing.
+
+    told: its time, in seconds since 1970; began, ended: this machine's before and after it was asked.
+    Certificates count from a few minutes before they are issued here (pki.issue, BACKDATE); what is as far
+    ahead would call them, and tokens of the API server, over before they are.
+    """
+    behind, ahead = began - told, told - ended
+    apart = max(behind, ahead)
+    if apart <= BACKDATE.total_seconds():
+        return ""
+    return (
+        f"{host} has a clock that is {_duration(apart)} {'behind' if behind > ahead else 'ahead of'} this "
+        "machine's, and certificates that are issued here would not count there, or not as long; keep both "
+        "by NTP (timedatectl set-ntp true)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 60:.0f} minutes"
+
+
+def _room_problems(host: str, facts: Mapping[str, Any]) -> list[str]:
+    found = []
+    if facts["free_bytes"] < LEAST_BYTES:
+        found.append(
+            f"{host} has {facts['free_bytes'] >> 20} MiB free below /var/lib, and flatnet's programs, images "
+            f"and data take {LEAST_BYTES >> 20} MiB at least; make room"
+        )
+    if facts["free_inodes"] is not None and facts["free_inodes"] < LEAST_INODES:
+        found.append(
+            f"{host} has {facts['free_inodes']} inodes free below /var/lib, and images take {LEAST_INODES} "
+            "at least; remove small files, or use a file system with more"
+        )
+    return found
 
 
 def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]:
@@ -77,6 +123,13 @@ def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]
             f"{host} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
             "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
             "cluster_dns_upstreams, [] for none"
+        )
+    servers = facts["pod_nameservers"] if node.resolver_wanted and not node.kubelet.get("resolvConf") else []
+    asked = {"ipv6" if ":" in server else "ipv4" for server in servers}
+    if asked and node.families and not asked.intersection(node.families):
+        found.append(
+            f"{host} asks DNS servers of {_FAMILIES[asked.pop()]} alone ({', '.join(servers)}), which pods "
+            f"of {_FAMILIES[node.families[0]]} do not reach; name others in cluster_dns_upstreams"
         )
     devices = facts["advertised_default_routes"] if node.ipv6_forwarded else []
     if devices:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from flatnet.plan.addresses import parse_interface
+from flatnet.state.leftovers import leftovers
 from flatnet.state.place import Place
 from flatnet.state.policy_routing import policy_routing
 
@@ -19,7 +20,7 @@ _PROXY = re.compile(r"\b(?:https?|all)_proxy=", re.IGNORECASE)
 
 def surroundings_problems(host: str, facts: Facts, place: Place) -> list[str]:
     """Return one sentence for each thing that a node would not work beside, with its fix."""
-    judges = [_drop_ins, _proxies, _addresses, policy_routing]
+    judges = [_drop_ins, _proxies, _addresses, policy_routing, leftovers]
     if place.is_node:
         judges += [_cni_files, _forwarding, _no_ipv6]
     return [f"{host} {problem}" for judge in judges for problem in judge(facts, place)]
@@ -102,6 +103,11 @@ def _no_ipv6(facts: Facts, place: Place) -> Iterator[str]:
         if facts["interface_settings"][name]["ipv6"].get("disable_ipv6") == 1:
             key = f"net.ipv6.conf.{name}.disable_ipv6"
             yield f"has {key} = 1: the interfaces of pods would have no IPv6; set it to 0"
+    for found in facts["interfaces"]:
+        own = facts["interface_settings"].get(found["name"], {}).get("ipv6", {})
+        if own.get("disable_ipv6") == 1 and _has_any(found, "ipv4", place.addresses):
+            key = f"net.ipv6.conf.{found['name']}.disable_ipv6"
+            yield f"has {key} = 1: {found['name']} carries the node's packets, and none of IPv6; set it to 0"
 
 
 def _has_any(found: Mapping[str, Any], family: str, addresses: Sequence[str]) -> bool:

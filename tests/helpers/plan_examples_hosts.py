@@ -35,7 +35,7 @@ MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
 DEPLOYED_WITH_ENGINE = prepare(**settings(network_policy_engine="example"), others=[ENGINE]).plan
 DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
-SOCKET = {"address": "0.0.0.0", "port": 6443, "protocol": "tcp", "process": "nginx"}
+SOCKET = {"address": "192.0.2.11", "port": 6443, "protocol": "tcp", "process": "nginx"}
 AROUND = {"destination": "192.0.2.12/32", "device": "wg0"}
 STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 
@@ -290,6 +290,7 @@ MEMBERS_MAY_CHANGE = settings(allowed_changes=("etcd_members",)) | DEPLOYED_NOW
 MEMBERS_MAY_CHANGE.pop("some")
 
 WARNED = [
+    Case("forward-policy", facts(forward_drops=["table ip filter, chain FORWARD"]), facts(forward_drops=[])),
     Case(
         "allowed-change-unused",
         settings(allowed_changes=("dns_domain",)) | DEPLOYED_NOW,

@@ -11,79 +11,14 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import time
 from typing import Any
 
-from . import network, systemd
+from . import features, filters, network, networkd, systemd
+from .local import PATH, read, run
 
 IPV4 = "/proc/sys/net/ipv4"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# A feature is there when one of its modules is loaded, built in or can be loaded, or its trace is found, or
-# the attempt to use it succeeds, which is made in a network namespace of its own that ends with it.
-MODULES = {
-    "conntrack": ["nf_conntrack"],
-    "geneve": ["geneve"],
-    "gre": ["ip_gre"],
-    "ipset": ["ip_set"],
-    "iptables": ["ip_tables"],
-    "nftables": ["nf_tables"],
-    "openvswitch": ["openvswitch"],
-    "vlan": ["8021q"],
-}
-TRACES = {
-    "bpf": "/sys/fs/bpf",
-    "br_netfilter": "/proc/sys/net/bridge",
-    "btf": "/sys/kernel/btf/vmlinux",
-    "conntrack": "/proc/sys/net/netfilter/nf_conntrack_max",
-    "ip_vs": "/proc/net/ip_vs",
-    "iptables": "/proc/net/ip_tables_names",
-    "ipv6": "/proc/sys/net/ipv6",
-    "tun": "/sys/class/misc/tun",
-}
-ATTEMPTS = {
-    "bridge": "ip link add flatnet0 type bridge",
-    "conntrack": "conntrack -L",
-    "dummy": "ip link add flatnet0 type dummy",
-    "geneve": "ip link add flatnet0 type geneve id 1 remote 127.0.0.1",
-    "gre": "ip link add flatnet0 type gre local 127.0.0.1 remote 127.0.0.2",
-    "ipip": "ip link add flatnet0 type ipip local 127.0.0.1 remote 127.0.0.2",
-    "ipset": "ipset create flatnet0 hash:ip",
-    "iptables": "iptables -t nat -N FLATNET",
-    "nftables": "nft add table ip flatnet0",
-    "sit": "ip link add flatnet0 type sit local 127.0.0.1 remote 127.0.0.2",
-    "veth": "ip link add flatnet0 type veth peer name flatnet1",
-    "vrf": "ip link add flatnet0 type vrf table 10",
-    "vxlan": "ip link add flatnet0 type vxlan id 1 dstport 4789",
-    "wireguard": "ip link add flatnet0 type wireguard",
-}
-
-
-def read(path: str) -> str:
-    """Return a small file, or nothing where it is not there."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def run(arguments: list[str]) -> str:
-    """Return what a program prints, or nothing where it fails or is not there."""
-    try:
-        done = subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": PATH, "LC_ALL": "C"},
-            check=False,
-        )
-    except OSError:
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 
 def operating_system(text: str) -> dict[str, str]:
@@ -201,47 +136,6 @@ def port_ranges(text: str) -> list[list[int]]:
     return [[int(end[0]), int(end[-1])] for end in ends]
 
 
-def kernel_features(names: list[str]) -> dict[str, bool]:
-    """Return whether the kernel has each feature."""
-    release = os.uname().release
-    loaded = {line.split(" ", 1)[0] for line in read("/proc/modules").splitlines()}
-    builtin = read(f"/lib/modules/{release}/modules.builtin").replace("-", "_") if names else ""
-    filesystems = set(read("/proc/filesystems").split())
-
-    def is_there(name: str) -> bool:
-        modules = [module.replace("-", "_") for module in MODULES.get(name, [name])]
-        return (
-            any(
-                module in loaded or os.path.exists(f"/sys/module/{module}") or f"/{module}.ko\n" in builtin
-                for module in modules
-            )
-            or os.path.exists(TRACES.get(name, ""))
-            or name in filesystems
-        )
-
-    found = {name: is_there(name) for name in names}
-    missing = [name for name in names if not found[name]]
-    for name in _loadable(missing) + _usable(missing):
-        found[name] = True
-    return found
-
-
-def _loadable(names: list[str]) -> list[str]:
-    lines = [
-        f"modprobe -n -q {module} && echo {name}" for name in names for module in MODULES.get(name, [name])
-    ]
-    return run(["sh", "-c", "\n".join([*lines, "true"])]).split() if lines else []
-
-
-def _usable(names: list[str]) -> list[str]:
-    lines = []
-    for name in names:
-        if name in ATTEMPTS:
-            lines.append(f"{ATTEMPTS[name]} >/dev/null 2>&1 && echo {name}")
-            lines.append("ip link delete flatnet0 >/dev/null 2>&1")
-    return run(["unshare", "--net", "sh", "-c", "\n".join([*lines, "true"])]).split() if lines else []
-
-
 def memory_bytes(text: str) -> int:
     """Return the whole memory out of /proc/meminfo (proc(5): kB there are units of 1024 bytes)."""
     for line in text.splitlines():
@@ -250,13 +144,19 @@ def memory_bytes(text: str) -> int:
     return 0
 
 
-def free_bytes(path: str) -> int:
-    """Return what an unprivileged process may still write below path."""
+def room(path: str) -> dict[str, int | None]:
+    """Return free_bytes, what an unprivileged process may still write below path, and free_inodes, as files.
+
+    The second is None where the file system makes them as it needs them, as btrfs does (statfs(2)).
+    """
     try:
         found = os.statvfs(path)
     except OSError:
-        return 0
-    return found.f_bavail * found.f_frsize
+        return {"free_bytes": 0, "free_inodes": None}
+    return {
+        "free_bytes": found.f_bavail * found.f_frsize,
+        "free_inodes": found.f_favail if found.f_files else None,
+    }
 
 
 def _ip(*arguments: str) -> list[dict[str, Any]]:
@@ -267,12 +167,14 @@ def _ip(*arguments: str) -> list[dict[str, Any]]:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the facts.
 
-    request: kernel_features, commands (names), files (paths of which the text is wanted).
+    request: kernel_features, commands (names), files (paths of which the text is wanted), directories (those
+    of data that flatnet is to make).
     """
     names = request["kernel_features"]
     version = run(["runc", "--version"]).split("\n", 1)[0].split()
     # Where systemd-resolved runs, the first names only it and the second the servers that it asks.
     resolvers = {path: read(path) for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")}
+    pods_resolver = resolv_conf(resolvers)
     interfaces = network.interfaces(_ip("-details", "address"))
     routes = [
         route
@@ -295,7 +197,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "memory_bytes": memory_bytes(read("/proc/meminfo")),
         "swap": len(read("/proc/swaps").splitlines()) > 1,
-        "free_bytes": free_bytes("/var/lib"),
+        **room("/var/lib"),
         "cgroup_version": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "selinux": read("/sys/fs/selinux/enforce").strip() == "1",
         "time": time.time(),
@@ -316,13 +218,18 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         ),
         "drop_ins": systemd.drop_ins(),
         "default_environment": systemd.default_environment(),
-        "networkd": systemd.has_networkd(),
+        "networkd": networkd.has_networkd(),
+        "network_files": networkd.network_files(),
         "cni_files": systemd.cni_files(),
+        "unrecorded_data": systemd.unrecorded_data(request["directories"]),
+        **filters.answer(),
         "nameservers": nameservers(*resolvers.values()),
-        "resolv_conf": resolv_conf(resolvers),
+        "resolv_conf": pods_resolver,
+        "pod_nameservers": nameservers(resolvers.get(pods_resolver, "")),
         "ip_local_port_range": [int(port) for port in read(f"{IPV4}/ip_local_port_range").split()] or None,
         "ip_local_reserved_ports": port_ranges(read(f"{IPV4}/ip_local_reserved_ports")),
-        "kernel_features": kernel_features(names),
+        "kernel_features": features.kernel_features(names),
+        "nft": ".".join(map(str, features.numbers(run(["nft", "--version"])))),
         "runc": version[-1] if version else "",
         "commands": paths,
         "files": {path: text for path in request["files"] if (text := read(path))},

@@ -13,11 +13,20 @@ from flatnet.pki.trust import Trusted, foreign_trust
 from flatnet.remote.action import HostAction
 from flatnet.state.applied import remember
 from flatnet.state.place import Place
-from flatnet.state.preflight import Node, problems
+from flatnet.state.preflight import Node, clock_problem, problems
 from flatnet.state.surroundings import surroundings_problems
 
 # What the plan and the contracts say of a host, beside whether it is a node.
-_PLACE = ("addresses", "pod_cidrs", "service_cidrs", "units", "own_tables", "own_paths")
+_PLACE = (
+    "addresses",
+    "pod_cidrs",
+    "service_cidrs",
+    "units",
+    "own_tables",
+    "own_paths",
+    "own_interfaces",
+    "own_data",
+)
 
 
 class ActionModule(HostAction):
@@ -53,12 +62,21 @@ class ActionModule(HostAction):
         demands = [
             arguments.pop(name) for name in ("kubelet_configuration", "resolver_wanted", "ipv6_forwarded")
         ]
-        place = Place(is_node=arguments["node"], **{name: arguments.pop(name) for name in _PLACE})
-        node = Node(*demands) if arguments.pop("node") else None
+        uses_iptables = any(name.startswith("xt_") for name in arguments["kernel_features"])
+        place = Place(
+            is_node=arguments["node"],
+            uses_iptables=uses_iptables,
+            **{name: arguments.pop(name) for name in _PLACE},
+        )
+        families = ["ipv6" if ":" in cidr else "ipv4" for cidr in place.pod_cidrs]
+        node = Node(*demands, families) if arguments.pop("node") else None
         look = arguments.pop("look")
         commands = arguments["commands"]
         arguments["commands"] = sorted(commands)
         arguments["files"] = [entry.path for entry in trusted]
+        # A member of etcd that has the certificates of this cluster is judged by them.
+        arguments["directories"] = list(place.own_data)
+        began = time.time()
         try:
             facts = self._look(arguments, variables) if look else self.ask(arguments, variables)
         except AnsibleConnectionFailure as error:
@@ -66,6 +84,8 @@ class ActionModule(HostAction):
             raise FlatnetError(str(error)) from None
         target = self.target(variables)
         found = problems(target.title, target.user, facts, commands, node)
+        clock = clock_problem(target.title, facts["time"], began, time.time())
+        found += [clock] if clock else []
         found += surroundings_problems(target.title, facts, place)
         found += foreign_trust(target.title, facts.pop("files", {}), trusted)
         if found:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -14,7 +16,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from plugin_loader import load_plugin
 
-from flatnet.host.facts import serve
+from flatnet.host.facts import features, local, serve
 from flatnet.remote import action as remote_action
 from flatnet.remote.program import answer_in, command, program
 
@@ -138,18 +140,77 @@ def test_a_feature_is_looked_for_before_it_is_tried(monkeypatch: pytest.MonkeyPa
         asked.append(arguments)
         return "sctp\n" if "modprobe" in arguments[-1] else "veth\n"
 
-    monkeypatch.setattr(serve, "read", lambda path: texts.get(path, ""))
-    monkeypatch.setattr(serve, "run", run)
+    monkeypatch.setattr(features, "read", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(features, "run", run)
     monkeypatch.setattr(os.path, "exists", lambda path: path == "/proc/sys/net/bridge")
     names = ["vxlan", "vlan", "overlay", "br_netfilter", "sctp", "veth", "wireguard"]
     expected = {name: name != "wireguard" for name in names}
-    assert serve.kernel_features(names) == expected
+    assert features.kernel_features(names) == expected
     assert [arguments[0] for arguments in asked] == ["sh", "unshare"]
     assert "modprobe -n -q sctp && echo sctp\n" in asked[0][-1]
     assert "vxlan" not in asked[0][-1]
     asked.clear()
-    assert serve.kernel_features([]) == {}
+    assert features.kernel_features([]) == {}
     assert asked == []
+
+
+def test_what_iptables_needs_is_made_and_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = []
+
+    def run(arguments: list[str]) -> str:
+        assert arguments[:2] == ["unshare", "--net"]
+        scripts.append(arguments[-1])
+        return "xt_mark\n"
+
+    monkeypatch.setattr(features, "read", lambda _: "xt_statistic 1 0\nxt_mark 1 0\n")
+    monkeypatch.setattr(features, "run", run)
+    assert features.kernel_features(["xt_mark", "xt_statistic"]) == {"xt_mark": True, "xt_statistic": False}
+    [script] = scripts
+    batch, single = script.split("\nelse\n")
+    assert batch.startswith(
+        "if iptables-restore 2>/dev/null <<'end'\n*nat\n:POSTROUTING ACCEPT [0:0]\n-A POST"
+    )
+    assert batch.endswith("\nCOMMIT\nend\nthen echo xt_mark xt_statistic")
+    assert (
+        " -m statistic --mode random --probability 0.5 -j RETURN 2>/dev/null && echo xt_statistic\n" in single
+    )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "nft", "works", "expected"),
+    [
+        ("5.13.0-1-amd64", "nftables v1.0.1 (Fearless Fosdick #3)", True, True),
+        ("6.1.0", "nftables v1.0.6 (Lester Gooch #5)", False, False),
+        ("5.10.0-28-amd64", "nftables v1.0.6 (Lester Gooch #5)", True, False),
+        ("6.1.0", "nftables v0.9.8 (E.D.S.)", True, False),
+        ("6.1.0", "", True, False),
+    ],
+)
+def test_services_in_nftables_take_a_new_kernel_and_a_new_nft(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, nft: str, works: bool, expected: bool
+) -> None:
+    def run(arguments: list[str]) -> str:
+        return nft if arguments[0] == "nft" else "nftables_services\n" * works
+
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=kernel))
+    monkeypatch.setattr(features, "run", run)
+    assert features.kernel_features(["nftables_services"]) == {"nftables_services": expected}
+
+
+def test_the_table_that_is_tried_is_one_that_nft_reads() -> None:
+    nft = shutil.which("nft", path=local.PATH)
+    if os.geteuid() != 0 or nft is None:
+        pytest.skip("it takes root and nft")
+    script = [nft, "--check", "--file", "-"]
+    assert subprocess.run(script, input=features.SERVICES, text=True, check=False).returncode == 0
+
+
+def test_room_is_told_in_bytes_and_inodes(tmp_path: Path) -> None:
+    found = serve.room(str(tmp_path))
+    status = os.statvfs(tmp_path)
+    assert found["free_bytes"]
+    assert (found["free_inodes"] is None) == (status.f_files == 0)
+    assert serve.room("/no/such/place") == {"free_bytes": 0, "free_inodes": None}
 
 
 def test_this_machine_is_known_by_the_real_program() -> None:
@@ -157,6 +218,7 @@ def test_this_machine_is_known_by_the_real_program() -> None:
         "kernel_features": [],
         "commands": ["sh", "no-such-command"],
         "files": [__file__, "/no/such/file"],
+        "directories": ["/no/such/directory"],
     }
     printed = subprocess.run(
         [sys.executable, "-I", "-"], input=program(MODULE, request), capture_output=True, check=True
@@ -223,8 +285,21 @@ FACTS = {
     "drop_ins": {},
     "default_environment": [],
     "cni_files": [],
+    "unrecorded_data": [],
+    "networkd": False,
+    "incompatible_chains": [],
+    "other_chains": [],
+    "free_bytes": 1 << 40,
+    "free_inodes": None,
+    "time": time.time(),
 }
-NO_NODE = {"swap": True, "cgroup_version": 2, "resolv_conf": "", "advertised_default_routes": ["eth0"]}
+NO_NODE = {
+    "swap": True,
+    "cgroup_version": 2,
+    "resolv_conf": "",
+    "advertised_default_routes": ["eth0"],
+    "pod_nameservers": [],
+}
 
 
 COMMANDS = {"ip": {"debian": "iproute2", "redhat": "iproute", "needed_by": ["kube_node"]}}
@@ -235,7 +310,14 @@ def test_one_call_brings_the_facts() -> None:
     result, calls = run_action({"rc": 0, "stdout": printed, "stderr": ""}, commands=COMMANDS)
     assert result["ansible_facts"]["flatnet_facts"]["uid"] == 0
     assert result["changed"] is False
-    assert calls == [{"commands": ["ip"], "files": [], "kernel_features": []}]
+    assert calls == [{"commands": ["ip"], "directories": [], "files": [], "kernel_features": []}]
+
+
+def test_a_clock_that_is_apart_is_refused() -> None:
+    known = {**FACTS, "commands": {}, "time": time.time() - 3600}
+    answer = {"rc": 0, "stdout": f"flatnet-answer {json.dumps(known)}\n", "stderr": ""}
+    with pytest.raises(AnsibleActionFail, match=r"has a clock that is 60 minutes behind this machine's"):
+        run_action(answer)
 
 
 def test_a_host_that_trusts_lost_keys_is_refused_and_the_files_are_no_facts(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What others have told systemd and containerd on a host."""
 
+import json
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from flatnet.host.facts import systemd
 
@@ -70,11 +70,14 @@ def test_the_cni_configurations_are_in_the_order_in_which_containerd_looks(tmp_p
     ]
 
 
-@pytest.mark.parametrize("path", systemd.NETWORKD)
-def test_networkd_is_seen_where_it_runs(tmp_path: Path, path: str) -> None:
-    assert not systemd.has_networkd(str(tmp_path))
-    (tmp_path / path).mkdir(parents=True)
-    assert systemd.has_networkd(str(tmp_path))
+def test_data_that_no_record_names_is_another_clusters(tmp_path: Path) -> None:
+    record: dict[str, Any] = {"directories": {"/var/lib/etcd": {}}}
+    directories = ["/var/lib/etcd", "/var/lib/nothing"]
+    root = write(tmp_path, {"var/lib/etcd/member/wal/0.wal": ""})
+    (tmp_path / "var/lib/nothing").mkdir()
+    assert systemd.unrecorded_data(directories, root) == ["/var/lib/etcd"]
+    write(tmp_path, {"var/lib/flatnet/state/etcd.json": json.dumps(record)})
+    assert systemd.unrecorded_data(directories, root) == []
 
 
 def test_a_host_that_has_nothing_of_this_is_read_as_such(tmp_path: Path) -> None:

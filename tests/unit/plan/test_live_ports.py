@@ -10,7 +10,7 @@ BY_PODS = FLANNEL | {"units": [], "ports": [{"protocol": "tcp", "port": 4240, "p
 
 
 def listening(port: int, process: str = "nginx", unit: str = "", protocol: str = "tcp") -> dict[str, Any]:
-    return {"address": "0.0.0.0", "port": port, "protocol": protocol, "process": process, "unit": unit}
+    return {"address": "192.0.2.11", "port": port, "protocol": protocol, "process": process, "unit": unit}
 
 
 def link(name: str, kind: str, **details: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from flatnet.errors import FlatnetError
 from flatnet.remote.failures import Called, Ran, read_answer
 from flatnet.remote.unreachable import Target, explain, known_hosts_file
-from flatnet.state.preflight import Node, problems
+from flatnet.state.preflight import Node, clock_problem, problems
 
 TARGET = Target("node-1", "192.0.2.11", 22, "admin")
 HOST = "host node-1 (192.0.2.11, port 22)"
@@ -111,6 +111,9 @@ def facts(**changed: object) -> dict[str, Any]:
         "swap": False,
         "cgroup_version": 2,
         "resolv_conf": "/etc/resolv.conf",
+        "pod_nameservers": ["192.0.2.53"],
+        "free_bytes": 1 << 40,
+        "free_inodes": None,
         "advertised_default_routes": [],
         "commands": {"ip": "/usr/sbin/ip"},
         **changed,
@@ -218,6 +221,54 @@ NO_LOOPBACK = (
     "cluster_dns_upstreams, [] for none"
 )
 
+SIX = ["2001:db8::53", "fe80::1%eth0"]
+NO_IPV4 = (
+    f"{HOST} asks DNS servers of IPv6 alone (2001:db8::53, fe80::1%eth0), which pods of IPv4 do not reach; "
+    "name others in cluster_dns_upstreams"
+)
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        ({"free_bytes": 1 << 30, "free_inodes": 20_000}, []),
+        (
+            {"free_bytes": 300 << 20},
+            [
+                f"{HOST} has 300 MiB free below /var/lib, and flatnet's programs, images and data take 1024 "
+                "MiB at least; make room"
+            ],
+        ),
+        (
+            {"free_inodes": 12},
+            [
+                f"{HOST} has 12 inodes free below /var/lib, and images take 20000 at least; remove small "
+                "files, or use a file system with more"
+            ],
+        ),
+    ],
+)
+def test_a_full_file_system_is_refused(room: dict[str, int], expected: list[str]) -> None:
+    assert problems(HOST, "admin", facts(**room), {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "apart"),
+    [
+        (1000.0, ""),
+        # As long as the call took, nobody knows when in it the host looked at its clock.
+        (1000.0 - 299, ""),
+        (1020.0 + 299, ""),
+        (1000.0 - 301, "5 minutes behind"),
+        (1020.0 + 7200, "2 hours ahead of"),
+        (1000.0 - 864_000, "10 days behind"),
+    ],
+)
+def test_a_clock_may_be_as_far_apart_as_certificates_bear(told: float, apart: str) -> None:
+    problem = clock_problem(HOST, told, 1000.0, 1020.0)
+    assert problem.startswith(f"{HOST} has a clock that is {apart} this machine's, and" if apart else "")
+    assert bool(problem) is bool(apart)
+
 
 @pytest.mark.parametrize(
     ("known", "node", "expected"),
@@ -236,6 +287,10 @@ NO_LOOPBACK = (
             [ADVERTISED],
         ),
         (facts(advertised_default_routes=["eth0"]), Node({}, resolver_wanted=True), []),
+        (facts(pod_nameservers=SIX), Node({}, resolver_wanted=True, families=["ipv4"]), [NO_IPV4]),
+        (facts(pod_nameservers=SIX), Node({}, resolver_wanted=False, families=["ipv4"]), []),
+        (facts(pod_nameservers=SIX), Node({}, resolver_wanted=True, families=["ipv4", "ipv6"]), []),
+        (facts(pod_nameservers=[*SIX, "192.0.2.53"]), Node({}, resolver_wanted=True, families=["ipv4"]), []),
     ],
 )
 def test_a_host_on_which_a_kubelet_would_not_run_is_no_node(

@@ -33,6 +33,11 @@ def facts(**changes: object) -> dict[str, Any]:
         "drop_ins": {},
         "default_environment": [],
         "cni_files": [],
+        "unrecorded_data": [],
+        "networkd": True,
+        "network_files": [],
+        "incompatible_chains": [],
+        "other_chains": [],
         **changes,
     }
 
@@ -124,4 +129,14 @@ def test_pods_with_ipv6_need_interfaces_with_it(name: str) -> None:
     assert found(DUAL, interface_settings=off) == [
         f"host node-1 has net.ipv6.conf.{name}.disable_ipv6 = 1: the interfaces of pods would have no IPv6; "
         "set it to 0"
+    ]
+
+
+def test_the_interface_of_a_node_with_two_families_has_both() -> None:
+    settings = facts()["interface_settings"]
+    off = {**settings, "eth0": {"ipv4": {"forwarding": 1}, "ipv6": {"disable_ipv6": 1}}}
+    assert found(interface_settings=off) == []
+    assert found(DUAL, interface_settings=off) == [
+        "host node-1 has net.ipv6.conf.eth0.disable_ipv6 = 1: eth0 carries the node's packets, and none of "
+        "IPv6; set it to 0"
     ]
