@@ -148,6 +148,59 @@ def test_what_a_host_has_that_the_plan_needs_is_named(
     assert not (tmp_path / "state" / "network_allocations.yml").exists()
 
 
+LISTENER = (
+    "systemd-run -q --unit=occupy python3 -c "
+    "'import socket; s = socket.create_server((str(), 10250)); s.accept()'"
+    " && until ss -ltn | grep -q :10250; do sleep 0.1; done"
+)
+CHAIN = "nft add chain ip nat POSTROUTING '{ type nat hook postrouting priority 100; }'"
+RULE = "nft add rule ip nat POSTROUTING ip saddr '{ 192.0.2.1, 192.0.2.3 }' masquerade"
+
+
+@pytest.mark.parametrize(
+    ("script", "undo", "words"),
+    [
+        (
+            LISTENER,
+            "systemctl stop occupy",
+            ["[port-in-use] node-1: tcp port 10250: python3 (occupy.service) has it, and kubelet needs it"],
+        ),
+        (
+            f"ip link add vxlan7 up type vxlan id 7 dstport 8472 local {ADDRESS}",
+            "ip link delete vxlan7",
+            ["[port-in-use] node-1: udp port 8472: the vxlan interface vxlan7 has it", "flannel"],
+        ),
+        (
+            f"nft add table ip nat && {CHAIN} && {RULE}",
+            "nft delete table ip nat",
+            ["node-1", "has rules of nftables in the chain POSTROUTING of table ip nat"],
+        ),
+        (
+            "iptables-legacy -t nat -N KUBE-SERVICES",
+            "iptables-legacy -t nat -X KUBE-SERVICES",
+            ["node-1", "has chains of another kube-proxy or kubelet (KUBE-SERVICES)"],
+        ),
+        (
+            "mkdir -p /var/lib/etcd/member/wal",
+            "rm -r /var/lib/etcd",
+            ["node-1", "has data of another cluster in /var/lib/etcd"],
+        ),
+    ],
+    ids=["port", "tunnel", "nftables", "legacy", "etcd"],
+)
+def test_what_others_have_left_on_a_host_is_named(
+    tmp_path: Path, script: str, undo: str, words: list[str]
+) -> None:
+    on_node(script)
+    try:
+        answer = provision(tmp_path, {"cluster_network_backend": "flannel"})
+    finally:
+        on_node(undo)
+    assert answer.code != 0
+    assert [word for word in words if word not in answer.message] == []
+    assert left_on_host() == ""
+
+
 def test_a_host_of_a_cluster_whose_keys_are_lost_keeps_its_trust(tmp_path: Path) -> None:
     other = tmp_path / "other"
     reconcile(other, [CertificateSpec("ca", "kubernetes-ca", "ca", frozenset({Usage.CA}))], datetime.now(UTC))

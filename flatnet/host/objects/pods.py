@@ -9,6 +9,8 @@ from .client import Client
 from .errors import ObjectsError
 from .wait import condition
 
+_ENDLESS_RESTARTS = 3
+
 
 def pods_path(namespace: str) -> str:
     """Return the path of the pods of a namespace, of all namespaces for ""."""
@@ -51,6 +53,33 @@ def is_current(pod: dict[str, Any]) -> bool:
     return not ended and not pod["metadata"].get("deletionTimestamp")
 
 
+class Restarts:
+    """How often the containers of pods were started again while somebody looks."""
+
+    def __init__(self) -> None:
+        """Begin to look: what was before does not count, as its reason may be mended."""
+        self._first: dict[tuple[str, str], int] = {}
+
+    def endless(self, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the pods with a container that was started again so often that more of it brings nothing.
+
+        The kubelet waits 10 s before the second time, and twice as long before each further one
+        (pkg/kubelet/kubelet.go, backOffPeriod), so this takes half a minute from the start of a pod.
+        """
+        return [pod for pod in pods if self._counted(pod) >= _ENDLESS_RESTARTS]
+
+    def _counted(self, pod: dict[str, Any]) -> int:
+        """Return how often the container that waits for its next start was started again."""
+        most = 0
+        for entry in _containers(pod.get("status", {})):
+            count = entry.get("restartCount", 0)
+            first = self._first.setdefault((pod["metadata"]["uid"], entry["name"]), count)
+            waits_for = (entry.get("state") or {}).get("waiting") or {}
+            if waits_for.get("reason") == "CrashLoopBackOff":
+                most = max(most, count - first)
+        return most
+
+
 def explain(client: Client, pod: dict[str, Any]) -> str:
     """Return a pod's name, node and phase, what its containers wait for, and the last warning about it."""
     status, node = pod.get("status", {}), pod["spec"].get("nodeName")
@@ -64,11 +93,16 @@ def explain(client: Client, pod: dict[str, Any]) -> str:
 def _reason(pod: dict[str, Any], status: dict[str, Any], node: str | None) -> str:
     if not node:
         return condition(pod, "PodScheduled") or "waits for a node"
-    entries = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
     reasons = [
-        f"container {entry['name']} {_container_reason(entry)}" for entry in entries if not _is_well(entry)
+        f"container {entry['name']} {_container_reason(entry)}"
+        for entry in _containers(status)
+        if not _is_well(entry)
     ]
     return ", ".join(reasons) or condition(pod, "Ready")
+
+
+def _containers(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _is_well(entry: dict[str, Any]) -> bool:

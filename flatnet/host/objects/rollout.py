@@ -8,7 +8,7 @@ from typing import Any
 from .client import Client
 from .discovery import Discovery
 from .errors import ObjectsError
-from .pods import by_name, explain, is_current, is_ready, pods_path
+from .pods import Restarts, by_name, explain, is_current, is_ready, pods_path
 from .wait import Objects, observe
 
 _WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
@@ -23,11 +23,13 @@ def wait_for_pods(
 
     The workloads among the applied objects that live in the namespace finish their rollout first; otherwise
     the pods of the previous revision would be taken for the new ones. Pods on their way out, and pods that
-    ended, do not count. Raises ObjectsError that says of the pods what holds them, and ends with `advice`.
+    ended, do not count. Raises ObjectsError that says of the pods what holds them, and ends with `advice`; it
+    does so at once for pods that end again and again.
     """
     namespace, selector, seconds = wanted["namespace"], wanted["label_selector"], wanted["seconds"]
     least = 1 if wanted["count"] is None else wanted["count"]
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline, restarts = began + seconds, Restarts()
     workloads = [
         item
         for item in objects
@@ -37,22 +39,26 @@ def wait_for_pods(
 
     def enough(found: Objects) -> bool:
         current = [pod for pod in found.values() if is_current(pod)]
-        return len(current) >= least and all(is_ready(pod) for pod in current)
+        are_ready = len(current) >= least and all(is_ready(pod) for pod in current)
+        return are_ready or bool(restarts.endless(current))
 
     # After a rollout that did not end, this makes one list, for the message.
     done, found = observe(client, pods_path(namespace), {"labelSelector": selector}, enough, deadline)
-    if done and all(rolled_out):
-        return
     pods = by_name([pod for pod in found.values() if is_current(pod)])
-    unready = [pod for pod in pods if not is_ready(pod)]
+    endless = restarts.endless(pods)
+    if done and all(rolled_out) and not endless:
+        return
+    unready = endless or [pod for pod in pods if not is_ready(pod)]
     reasons = [explain(client, pod) for pod in unready[:_EXPLAINED]]
     if len(unready) > _EXPLAINED:
         reasons.append(f"and {len(unready) - _EXPLAINED} more")
     if len(pods) < least or not unready:
         reasons += _workload_reasons(client, discovery, workloads, namespace)
+    ready = sum(is_ready(pod) for pod in pods)
+    after = f"{time.monotonic() - began:.0f} s, and it ends again and again" if endless else f"{seconds:g} s"
     raise ObjectsError(
-        f"{len(pods) - len(unready)} of {max(least, len(pods))} pods with {selector} in {namespace} are ready"
-        f" after {seconds:g} s: {'; '.join(reasons)}{wanted.get('advice', '')}"
+        f"{ready} of {max(least, len(pods))} pods with {selector} in {namespace} are ready"
+        f" after {after}: {'; '.join(reasons)}{wanted.get('advice', '')}"
     )
 
 

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from cluster_objects_server import FakeApi, Json, pod
@@ -157,6 +158,28 @@ def test_a_failed_wait_explains_the_pods(api: FakeApi) -> None:
         " web-1 (on node1, Running): container web waits: ErrImagePull: no host;"
         " web-2 (on node1, Pending): container web waits: CrashLoopBackOff (before, it ended with exit code"
         " 2: Error) [BackOff: last]; and 1 more; see the shop's page"
+    )
+
+
+def test_a_pod_that_ends_again_and_again_is_named_before_its_time(api: FakeApi) -> None:
+    def crashed(restarts: int, state: Json) -> Json:
+        ended = {"exitCode": 1, "message": "no such plugin: forwrad"}
+        entry = {"name": "web", "restartCount": restarts, "state": state, "lastState": {"terminated": ended}}
+        return api.put(f"{PODS}/web-1", pod("web-1", ready=False, containerStatuses=[entry]))
+
+    waits: Json = {"waiting": {"reason": "CrashLoopBackOff"}}
+    crashed(7, waits)
+    # The seven are from before, and a container that runs may go on doing so.
+    counts = [(8, waits), (9, waits), (10, {"running": {}}), (10, waits)]
+    later = meanwhile(api, *(partial(crashed, *count) for count in counts))
+    began = time.monotonic()
+    message = failure(api, wait_for_pods={**WEB, "seconds": 30})
+    later.join()
+    assert time.monotonic() - began < 10
+    assert message == (
+        "0 of 2 pods with app=web in shop are ready after 0 s, and it ends again and again: web-1 (on node1, "
+        "Running): container web waits: CrashLoopBackOff (before, it ended with exit code 1: no such plugin: "
+        "forwrad); no more pods exist: see that their controller runs and that the selector fits them"
     )
 
 
