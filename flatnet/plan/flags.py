@@ -72,7 +72,8 @@ def cluster_flags(
 def node_objects(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a Node object for each of the nodes, by name, with the pod networks that the plan gave it.
 
-    nodes: inventory name -> {name, pod_cidrs}. Without networks, where the backend hands out addresses, the
+    nodes: inventory name -> {name, pod_cidrs, groups?}. Hosts of the control plane get the label of that role,
+    which no kubelet may give its own node (kubernetes, plugin/pkg/admission/noderestriction). Without networks, where the backend hands out addresses, the
     fields stay away: nobody may change them once they are set (kubernetes, pkg/apis/core/validation,
     ValidateNodeUpdate), and a backend may set its own.
     """
@@ -80,7 +81,7 @@ def node_objects(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]
         {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": node["name"]},
+            "metadata": {"name": node["name"], **_role_labels(node)},
             **(
                 {"spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}}
                 if (cidrs := list(node["pod_cidrs"]))
@@ -89,6 +90,12 @@ def node_objects(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]
         }
         for node in sorted(nodes.values(), key=lambda node: str(node["name"]))
     ]
+
+
+def _role_labels(node: Mapping[str, Any]) -> dict[str, Any]:
+    # kubectl shows what is behind the slash as a node's role, as it does for clusters of kubeadm.
+    is_master = "kube_control_plane" in node.get("groups", ())
+    return {"labels": {"node-role.kubernetes.io/control-plane": ""}} if is_master else {}
 
 
 def service_cidr_objects(networks: Sequence[Network]) -> list[dict[str, Any]]:

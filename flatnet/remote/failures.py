@@ -50,6 +50,11 @@ def not_root_message(host: str, user: str) -> str:
 
 def no_become_message(host: str, user: str, said: str) -> str:
     """Return the message for a user who cannot become root."""
+    if "must have a tty" in said:
+        return (
+            f"{host} does not let {user} become root without a terminal: {said}; put `Defaults:{user} "
+            "!requiretty` into a file in /etc/sudoers.d there (visudo -f), or log in as root"
+        )
     return (
         f"{host} does not let {user} become root: {said}; allow sudo without a password, "
         "give --ask-become-pass, or log in as root"

@@ -55,6 +55,17 @@ def test_a_node_whose_addresses_the_backend_hands_out_is_registered_without_netw
     assert node == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a"}}
 
 
+def test_a_host_of_the_control_plane_is_registered_with_that_role() -> None:
+    nodes = {
+        name: {"name": name, "pod_cidrs": [], "groups": groups}
+        for name, groups in (("node-a", ["kube_control_plane", "kube_node"]), ("node-b", ["kube_node"]))
+    }
+    objects = argument("cluster_objects", "objects", kube_control_plane_nodes=nodes)
+    [first, second] = [one["metadata"] for one in objects if one["kind"] == "Node"]
+    assert first == {"name": "node-a", "labels": {"node-role.kubernetes.io/control-plane": ""}}
+    assert second == {"name": "node-b"}
+
+
 def test_a_directory_of_certificates_may_have_any_name() -> None:
     directory = "/srv/team: net #2/'pki'"
     files = argument("node_state", "files", kube_control_plane_pki_directory=directory)

@@ -138,6 +138,12 @@ def test_facts_are_found_behind_what_a_login_shell_prints() -> None:
             f"{HOST} has Python 3.6; at least 3.9 is needed: install a newer python3",
         ),
         (
+            Ran(1, "", "sudo: sorry, you must have a tty to run sudo"),
+            f"{HOST} does not let admin become root without a terminal: sudo: sorry, you must have a tty to "
+            "run sudo; put `Defaults:admin !requiretty` into a file in /etc/sudoers.d there (visudo -f), or "
+            "log in as root",
+        ),
+        (
             Ran(1, "", "sudo: a password is required\n"),
             f"{HOST} does not let admin become root: sudo: a password is required; allow sudo without a "
             "password, give --ask-become-pass, or log in as root",
