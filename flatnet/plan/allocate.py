@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocations import Allocations, Entry
-from flatnet.plan.conflicts import check_held, drop_tombstones_under_pins
+from flatnet.plan.conflicts import check_deployed_networks, check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
 from flatnet.plan.pool import Full, Range, free_starts, full_pool, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Request
@@ -19,8 +19,8 @@ def allocate(request: Request, before: Allocations, findings: Findings) -> Alloc
 
     Pins win; an entry that is there stays; a node that returns gets its old networks; new nodes, the largest
     networks first and then in the order of the names, get the lowest free network. Networks that are kept for
-    nodes that left are given to others only when nothing else is free, which is a warning. Conflicts and full
-    pools become findings.
+    nodes that left are given to others only when nothing else is free, which is a warning. What a node has in
+    what is deployed is given to nobody else at all. Conflicts and full pools become findings.
     """
     nodes: dict[str, Entry] = {name: before.nodes.get(name, _NOTHING) for name in sorted(request.nodes)}
     removed = {name: entry for name, entry in before.removed.items() if name not in nodes}
@@ -32,6 +32,8 @@ def allocate(request: Request, before: Allocations, findings: Findings) -> Alloc
         nodes[name] = {**nodes[name], **pinned}
     drop_tombstones_under_pins(removed, pins, findings)
     returning = {name: before.removed[name] for name in nodes if name in before.removed}
+    # The allocations may be lost; a node that runs is not to move for that.
+    returning |= {name: entry for name, entry in request.deployed.items() if not nodes.get(name, entry)}
     for family in request.pools:
         _allocate_family(family, request, nodes, removed, returning, findings)
     return Allocations(nodes, dict(sorted(removed.items())), pins, before.cluster)
@@ -63,6 +65,14 @@ def _allocate_family(
     holders = len(held)
     if held:
         check_held(family, request, nodes, removed, findings)
+    deployed = {
+        name: network
+        for name, entry in request.deployed.items()
+        if (network := entry.get(family)) is not None and nodes.get(name, _NOTHING).get(family) != network
+    }
+    if deployed:
+        check_deployed_networks(family, deployed, request, nodes, findings)
+        held += map(_range, deployed.values())
     kept = ranges_of(family, removed)
     special = request.own_max_pods.keys() | request.own_prefixes.keys()
     waiting: dict[int, list[str]] = {}
@@ -99,6 +109,7 @@ def _allocate_family(
                 request.max_pods,
                 request.avoid,
                 request.several,
+                sorted(name for name, network in deployed.items() if any(p.contains(network) for p in pools)),
             )
             findings.add("pod-network-full", *full_pool(full))
         held, holders = taken, holders + placed

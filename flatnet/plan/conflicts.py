@@ -73,6 +73,34 @@ def check_held(
     _check_kept(family, held, removed, findings)
 
 
+def check_deployed_networks(
+    family: Family,
+    deployed: Mapping[str, Network],
+    request: Request,
+    nodes: Mapping[str, Entry],
+    findings: Findings,
+) -> None:
+    """Refuse networks of nodes over what other nodes have in what is deployed: node name -> network."""
+    merged = merged_ranges((network.first, network.last) for network in deployed.values())
+    for name, entry in nodes.items():
+        network = entry.get(family)
+        if network is None or not is_touched(merged, network.first, network.last):
+            continue
+        for owner, other in sorted(deployed.items()):
+            if owner == name or not other.overlaps(network):
+                continue
+            source = _source(name, family, request)
+            pinned = source != "allocation"
+            findings.add(
+                "pin-conflict" if pinned else "allocation-conflict",
+                f"{source} {network}",
+                f"it overlaps {other} of {owner}, which is deployed",
+                f"{'pin another network' if pinned else 'delete the entry'}, or provision without this node "
+                f"until {owner} is recorded without it",
+                name,
+            )
+
+
 def _source(name: str, family: Family, request: Request) -> str:
     return "pod_cidr pin" if family in request.pins.get(name, {}) else "allocation"
 

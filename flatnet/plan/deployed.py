@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from flatnet.errors import FlatnetError
+from flatnet.plan.addresses import parse_network
+from flatnet.plan.allocations import Entry
 from flatnet.plan.findings import Findings
 from flatnet.plan.immutable import KINDS, immutable_changes, matched_hosts
 from flatnet.plan.names import listed_names
@@ -41,6 +43,22 @@ def check_deployed(
         else:
             fix = f"{keep}; or {change.how}, and say so with cluster_allowed_changes: [{change.kind}]"
             findings.add(rule, value, reason, fix, change.host)
+
+
+def deployed_networks(deployed: object) -> dict[str, Entry]:
+    """Return node name -> networks in what is deployed; what cannot be read is told by check_deployed."""
+    nodes = deployed.get("nodes") if isinstance(deployed, Mapping) else None
+    found: dict[str, Entry] = {}
+    for node in nodes.values() if isinstance(nodes, Mapping) else ():
+        if not isinstance(node, Mapping) or not isinstance(cidrs := node.get("pod_cidrs"), list):
+            continue
+        try:
+            networks = [parse_network(text) for text in cidrs if isinstance(text, str)]
+        except FlatnetError:
+            continue
+        if networks:
+            found[str(node.get("name"))] = {network.family: network for network in networks}
+    return found
 
 
 def _warn_of_leaving(deployed: Mapping[str, Any], wanted: Mapping[str, Any], findings: Findings) -> None:

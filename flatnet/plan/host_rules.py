@@ -8,27 +8,15 @@ from collections.abc import Sequence
 
 from netaddr import cidr_merge
 
-from flatnet.plan.addresses import WIDTH, Address, Family, Network, parse_network
+from flatnet.plan.addresses import WIDTH, Address, Family, Network
 from flatnet.plan.findings import Findings
 from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.hosts import Host
+from flatnet.plan.limits import HOSTLESS
 from flatnet.plan.names import is_domain_name, is_one_label, listed_names
 from flatnet.plan.rules import Owned, Resolved
 from flatnet.settings import setting_of
 
-# kubernetes, pkg/kubelet/nodestatus and pkg/kubelet/kubelet_node_status.go, validateNodeIP.
-_UNUSABLE = [
-    parse_network(text)
-    for text in (
-        "0.0.0.0/32",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "224.0.0.0/4",
-        "::/127",
-        "fe80::/10",
-        "ff00::/8",
-    )
-]
 # What certificates make their common names of: for a kubelet what the Node authorizer wants, else the name.
 _KUBELET, _MEMBER = "system:node:<node_name>", "<node_name>"
 # RFC 5280, appendix A.1: ub-common-name.
@@ -168,12 +156,12 @@ def _check_ranges(family: Family, resolved: Resolved, findings: Findings) -> Non
         found = owned_within(owned, network.first, network.last) if network.family == family else []
         return [(name, f"address '{text}'") for _, name, text in found]
 
-    for network in _UNUSABLE:
+    for network, what in HOSTLESS.items():
         for name, value in inside(network):
             findings.add(
                 "node-address",
                 value,
-                "the kubelet refuses loopback, unspecified, link-local and multicast addresses",
+                f"it is {what}, which no other host reaches it by",
                 "set node_address to the address under which the other hosts reach this one",
                 name,
             )

@@ -155,17 +155,23 @@ def _check_shape(deployed: Mapping[str, Any]) -> None:
     if not isinstance(nodes, Mapping) or not all(isinstance(node, Mapping) for node in nodes.values()):
         raise FlatnetError("its nodes are not mappings")
     for name, node in nodes.items():
-        if not isinstance(node.get("name", ""), str):
-            raise FlatnetError(f"the name of its node {name} is not text")
-        for key in ("groups", "addresses", "pod_cidrs"):
-            if key in node and _texts(node, key) is None:
-                raise FlatnetError(f"{key} of its node {name} is not a list")
+        _check_node(name, node)
     for key in ("families", "pod_cidrs", "service_cidrs", "dns_addresses"):
         if key in deployed and _texts(deployed, key) is None:
             raise FlatnetError(f"its {key} is not a list")
     for key in ("pod_cidrs", "service_cidrs"):
         for text in _texts(deployed, key) or []:
             parse_network(text)
+
+
+def _check_node(name: str, node: Mapping[str, Any]) -> None:
+    if not isinstance(node.get("name", ""), str):
+        raise FlatnetError(f"the name of its node {name} is not text")
+    for key in ("groups", "addresses", "pod_cidrs"):
+        if key in node and _texts(node, key) is None:
+            raise FlatnetError(f"{key} of its node {name} is not a list")
+    for text in _texts(node, "pod_cidrs") or []:
+        parse_network(text)
 
 
 def _family_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
@@ -262,11 +268,41 @@ def _stayed(
 
 def _node_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
     how = f"{_REPLACE_NODE} (its pod network stays with the old name)"
-    return [
+    changes = [
         Change("node_names", f"node name {planned['name']}", node["name"], how, host)
         for host, node, planned in _stayed(deployed, wanted)
         if node.get("name", planned["name"]) != planned["name"]
     ]
+    exchanged = exchanged_names(deployed.get("nodes", {}), wanted.get("nodes") or {})
+    return changes + [
+        Change("node_names", f"node name {planned['name']} at {address}", other, _REPLACE_NODE, host)
+        for host, _, planned in _stayed(deployed, wanted)
+        if host in exchanged
+        for address, other in [exchanged[host]]
+    ]
+
+
+def exchanged_names(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return inventory name -> (address, node name there) of nodes that stand where another one is deployed.
+
+    Both are `nodes` of a plan. The other one is still planned, elsewhere: the names of two machines, or their
+    addresses, were exchanged. On the machine are the pods, the certificates and the Node object of the other.
+    """
+    places = {
+        str(address): str(node.get("name"))
+        for node in deployed.values()
+        for address in node.get("addresses") or ()
+    }
+    names = {str(node.get("name")) for node in deployed.values()}
+    # A plan that is refused has no addresses.
+    planned = {node["name"] for node in wanted.values() if node.get("addresses")}
+    return {
+        host: (str(address), places[address])
+        for host, node in wanted.items()
+        if node["name"] in names
+        for address in list(node.get("addresses") or ())[:1]
+        if places.get(address, node["name"]) != node["name"] and places[address] in planned
+    }
 
 
 def _node_network_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:

@@ -14,7 +14,7 @@ from flatnet.plan.allocate import allocate, ranges_of
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.assemble import assemble, cluster_part, wanted_sans
 from flatnet.plan.chosen import Chosen, check_engine_families, choose
-from flatnet.plan.deployed import check_deployed
+from flatnet.plan.deployed import check_deployed, deployed_networks
 from flatnet.plan.derive import pod_mtu
 from flatnet.plan.endpoint import Endpoint, api_endpoint
 from flatnet.plan.findings import Findings, split_error
@@ -124,7 +124,8 @@ def _prepare(
     if contract.ipam == "plan" and sound and request:
         # What a running node has is nobody else's, whatever the inventory knows of it.
         occupied = {family: ranges_of(family, apart) for family in resolved.families}
-        after = allocate(replace(request, occupied=occupied), before, findings)
+        request = replace(request, occupied=occupied, deployed=deployed_networks(deployed))
+        after = allocate(request, before, findings)
         after = Allocations(after.nodes, after.removed, after.pins, settings.cluster_name)
     asked = [host for host in ordered if host.facts is not None]
     recorded = deployed.get("underlay_mtu") if isinstance(deployed, Mapping) else None

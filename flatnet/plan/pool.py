@@ -12,6 +12,7 @@ from typing import NamedTuple
 from netaddr import IPNetwork
 
 from flatnet.plan.addresses import WIDTH, Family, Network, parse_network, pod_capacity
+from flatnet.plan.names import listed_names
 
 Range = tuple[int, int]
 """First and last address, as integers."""
@@ -105,6 +106,8 @@ class Full(NamedTuple):
     """What a pod network must not cover."""
     several: bool
     """Whether the backend carries several pod networks of a family."""
+    deployed: Sequence[str]
+    """The nodes that have another network in what is deployed, which is kept for them."""
 
 
 def full_pool(full: Full) -> tuple[str, str, str]:
@@ -125,12 +128,15 @@ def full_pool(full: Full) -> tuple[str, str, str]:
             also = "" if pods >= full.max_pods else f" and cluster_max_pods to at most {pods}"
             fixes.append(f"set cluster_node_prefixes to {narrow}{also}")
             break
+    if full.deployed:
+        fixes.append("provision without the new nodes first, which frees what nodes had that left")
     holds = count_networks(pools, prefix)
     without = full.waiting[full.placed :]
     some = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
+    kept = f"kept for {listed_names(full.deployed, 3)} as deployed, " if full.deployed else ""
     subject = "it holds" if len(pools) == 1 else "they hold"
     reason = (
-        f"{subject} {holds} /{prefix} networks, {full.holders} taken by nodes, {needed} more needed; "
+        f"{subject} {holds} /{prefix} networks, {full.holders} taken by nodes, {kept}{needed} more needed; "
         f"none is left for {some}"
     )
     value = f"cluster_pod_cidrs {', '.join(map(str, pools))}"

@@ -30,6 +30,8 @@ class Request:
     """Networks that a wider pod network must not cover, when one is proposed."""
     occupied: Mapping[Family, Sequence[Range]] = field(default_factory=dict)
     """What nodes hold that are not asked for."""
+    deployed: Mapping[str, Entry] = field(default_factory=dict)
+    """Node name -> the networks that it has in what is deployed, which are nobody else's."""
     several: bool = False
     """Whether a further pod network may be proposed."""
 

@@ -16,7 +16,7 @@ from flatnet.plan.addresses import (
     prefix_for_pods,
 )
 from flatnet.plan.findings import Findings, split_error
-from flatnet.plan.limits import NODE_MASK_BITS, SPECIAL
+from flatnet.plan.limits import NODE_MASK_BITS, PRIVATE, SPECIAL
 from flatnet.settings import Settings
 
 DEFAULT_NODE_PREFIX: Mapping[Family, int] = {"ipv4": 24, "ipv6": 64}
@@ -258,3 +258,10 @@ def _check_special(resolved: Resolved, findings: Findings) -> None:
                     f"it overlaps {special}, which is {what}",
                     "use a private network such as one in 10.0.0.0/8 or fd00::/8",
                 )
+        if not any(private.overlaps(network) for private in PRIVATE):
+            findings.warn(
+                "network-public",
+                f"{name} {network}",
+                "it is of the internet's public addresses, and whoever has them is out of reach for pods",
+                "nothing if they are yours, else use a private network such as one in 10.0.0.0/8 or fd00::/8",
+            )

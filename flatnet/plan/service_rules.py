@@ -1,7 +1,8 @@
 """The rules about services, names, ports and the backend's abilities. Each adds findings."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 
 from flatnet.contract import Resolved as Contract
 from flatnet.contract.schema import COMPONENT
@@ -10,13 +11,27 @@ from flatnet.plan.addresses import Address, Family, Network, parse_address
 from flatnet.plan.derive import DNS_INDEX
 from flatnet.plan.endpoint import address_of, parse_endpoint
 from flatnet.plan.findings import Findings, split_error
-from flatnet.plan.limits import ASKED, EXTRA_SERVICE_PREFIXES, SERVICE_PREFIXES
+from flatnet.plan.limits import (
+    ASKED,
+    EXTRA_SERVICE_PREFIXES,
+    LONGEST_DNS_DOMAIN,
+    SERVICE_PREFIXES,
+    hostless,
+)
 from flatnet.plan.names import is_cluster_name, is_domain_name, is_san
 from flatnet.plan.rules import Resolved
+from flatnet.plan.upstreams import check_upstreams
 from flatnet.settings import Settings
 
 # What the contract of the control plane calls it; its port is a setting.
 API_SERVER = "kube-apiserver"
+# RFC 1035, section 3.5, and RFC 3596, section 2.5.
+_REVERSE = ("in-addr.arpa", "ip6.arpa")
+# Of the kubelet, on loopback alone, so that no contract lists it: kubernetes,
+# pkg/kubelet/apis/config/v1beta1/defaults.go.
+_ON_LOOPBACK = {10248: "kubelet"}
+_USUAL_API_PORT = 6443
+_USUAL_NODE_PORTS = (30000, 32767)
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
 
@@ -34,8 +49,8 @@ def check_services(
         _check_sizes(name, networks, limits, findings)
     _resolve_dns(settings, resolved, findings)
     _check_names(settings, findings)
+    check_upstreams(settings, resolved, findings)
     _check_endpoints(settings, resolved, findings)
-    _check_api_port(settings, used, findings)
     _check_ports(settings, used, findings)
 
 
@@ -122,6 +137,20 @@ def _check_names(settings: Settings, findings: Findings) -> None:
             "it is not a lower-case DNS name",
             "use a name like cluster.local",
         )
+    elif len(settings.dns_domain) > LONGEST_DNS_DOMAIN:
+        findings.add(
+            "dns-domain",
+            f"cluster_dns_domain_name {settings.dns_domain!r}",
+            f"it has more than {LONGEST_DNS_DOMAIN} characters, and names of services below it too many",
+            "use a name like cluster.local",
+        )
+    elif settings.dns_domain in _REVERSE:
+        findings.add(
+            "dns-domain",
+            f"cluster_dns_domain_name {settings.dns_domain!r}",
+            "it is the domain of addresses, which the cluster's DNS serves beside its own",
+            "use a name like cluster.local",
+        )
     for rule, name, texts in (
         ("apiserver-san", "cluster_apiserver_extra_sans", settings.extra_apiserver_sans),
         ("apiserver-san", "cluster_apiserver_certificate_sans", settings.apiserver_certificate_sans),
@@ -148,6 +177,14 @@ def _check_endpoints(settings: Settings, resolved: Resolved, findings: Findings)
             findings.add("apiserver-endpoint", value, *split_error(error, settings.api_endpoint))
     for setting, text, host in named:
         address = address_of(host)
+        what = hostless(address) if address else "a wildcard" if host.startswith("*.") else ""
+        if what:
+            findings.add(
+                "apiserver-endpoint",
+                f"{setting} {text!r}",
+                f"it is {what}, and nobody can call the API server by that",
+                "use a name like api.example.com or the address of a host",
+            )
         for name, network in resolved.named():
             if address is None or not network.holds(address):
                 continue
@@ -188,25 +225,49 @@ def port_range(text: str) -> tuple[int, int] | None:
 
 
 def _check_ports(settings: Settings, used: Sequence[Contract], findings: Findings) -> None:
-    value = f"cluster_node_port_range {settings.node_port_range!r}"
+    """Check the port of the API server and the range of node ports against each other and the daemons'."""
+    others = _used_ports(used)
+    api_port, value = settings.api_port, f"cluster_node_port_range {settings.node_port_range!r}"
     ports = port_range(settings.node_port_range)
+    if owner := others.get(api_port):
+        free = _free_port(_USUAL_API_PORT, {*others, *(range(ports[0], ports[1] + 1) if ports else ())})
+        findings.add("api-port", f"cluster_api_port {api_port}", f"it is the port of {owner}", f"use {free}")
+    taken = others | {api_port: others.get(api_port, API_SERVER)}
+    free_range = "{}-{}".format(*_free_range(ports, taken))
     if ports is None:
-        findings.add("node-port-range", value, "it is not a range of ports", "write it like 30000-32767")
+        reason = "it is not a range of ports"
+        findings.add("node-port-range", value, reason, f"write it like {free_range}")
         return
-    taken = _used_ports(used) | {settings.api_port: API_SERVER}
     for number, owner in sorted(taken.items()):
         if ports[0] <= number <= ports[1]:
             findings.add(
                 "node-port-range",
                 value,
                 f"it holds port {number} of {owner}",
-                "use a range without it like 30000-32767",
+                f"use a range without it like {free_range}",
             )
+
+
+def _free_port(wanted: int, taken: Container[int]) -> int:
+    """Return the port, or the first after it that nobody has, or before it."""
+    every = chain(range(wanted, 65536), range(wanted - 1, 0, -1))
+    return next((port for port in every if port not in taken), wanted)
+
+
+def _free_range(wanted: tuple[int, int] | None, taken: Iterable[int]) -> tuple[int, int]:
+    """Return the usual range, or its larger part, or that of the wanted one, where nobody has a port."""
+    numbers = sorted(set(taken))
+    for first, last in (_USUAL_NODE_PORTS, wanted or _USUAL_NODE_PORTS):
+        ends = [first - 1, *(port for port in numbers if first <= port <= last), last + 1]
+        start, end = max(pairwise(ends), key=lambda pair: pair[1] - pair[0])
+        if end - start > 1:
+            return start + 1, end - 1
+    return _USUAL_NODE_PORTS
 
 
 def _used_ports(used: Sequence[Contract]) -> dict[int, str]:
     """Return port -> who listens on it on the hosts, but for the API server, whose port is a setting."""
-    taken: dict[int, str] = {}
+    taken = dict(_ON_LOOPBACK)
     for contract in used:
         for port in contract.ports:
             # Components say which of their daemons it is.
@@ -214,14 +275,3 @@ def _used_ports(used: Sequence[Contract]) -> dict[int, str]:
             if port.port and owner != API_SERVER:
                 taken.setdefault(port.port, owner)
     return taken
-
-
-def _check_api_port(settings: Settings, used: Sequence[Contract], findings: Findings) -> None:
-    owner = _used_ports(used).get(settings.api_port)
-    if owner:
-        findings.add(
-            "api-port",
-            f"cluster_api_port {settings.api_port}",
-            f"it is the port of {owner}",
-            "use 6443 or another port that no daemon has",
-        )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from flatnet.plan.immutable import matched_hosts
+from flatnet.plan.immutable import exchanged_names, matched_hosts
 from flatnet.plan_report.document import Document
 
 # The units that run on the hosts of a group, as the roles etcd, kube_control_plane, container_runtime,
@@ -70,6 +70,11 @@ class Pair:
         ]
         found += [Host(name, "", node, None) for name, node in old.items() if name not in taken]
         return sorted(found, key=lambda host: host.after_name or host.before_name)
+
+    @cached_property
+    def exchanged(self) -> dict[str, tuple[str, str]]:
+        """Inventory name -> (address, node name there) of nodes that stand where another one is deployed."""
+        return exchanged_names(self.before["nodes"], self.after["nodes"])
 
     @cached_property
     def stayed(self) -> list[Host]:

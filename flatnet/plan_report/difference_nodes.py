@@ -75,12 +75,19 @@ def _renames(pair: Pair) -> list[Change]:
     found = [
         host
         for host in pair.stayed
-        if host.before and host.after and host.before["name"] != host.after["name"]
+        if host.before
+        and host.after
+        and (host.before["name"] != host.after["name"] or host.after_name in pair.exchanged)
     ]
     if not found:
         return []
     shown = [
-        f"{host.before['name']} becomes {host.after['name']}" for host in found if host.before and host.after
+        f"{other} becomes {host.after['name']} at {address}"
+        if host.after_name in pair.exchanged
+        else f"{host.before['name']} becomes {host.after['name']}"
+        for host in found
+        if host.before and host.after
+        for address, other in [pair.exchanged.get(host.after_name, ("", ""))]
     ]
     hosts = tuple(host.after_name for host in found if host.after and "kube_node" in host.after["groups"])
     effects = (f"The certificates of {verb(found, 'its kubelet', 'their kubelets')} are issued again.",)
@@ -94,7 +101,10 @@ def _addresses(pair: Pair) -> list[Change]:
     found = [
         host
         for host in pair.stayed
-        if host.before and host.after and host.before["addresses"] != host.after["addresses"]
+        if host.before
+        and host.after
+        and host.before["addresses"] != host.after["addresses"]
+        and host.after_name not in pair.exchanged
     ]
     if not found:
         return []

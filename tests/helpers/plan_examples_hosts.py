@@ -33,6 +33,7 @@ HERE = "node-port-in-use"
 ON_SIX = settings(SIX)
 MASTER = frozenset({"kube_control_plane", "kube_node"})
 DEPLOYED_NOW = {"deployed": DEPLOYED}
+DEPLOYED_FEW = {"deployed": prepare(**settings(pod_cidrs=("10.200.0.0/22",))).plan}
 DEPLOYED_WITH_ENGINE = prepare(**settings(network_policy_engine="example"), others=[ENGINE]).plan
 DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
 SOCKET = {"address": "192.0.2.11", "port": 6443, "protocol": "tcp", "process": "nginx"}
@@ -140,6 +141,29 @@ REFUSED_HOSTS = [
         "pin-conflict",
         node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-c": ["10.200.9.0/24"]}),
         node_b(pod_cidr_pins=("10.200.9.0/24",)) | ledger(nodes={"node-c": ["10.200.8.0/24"]}),
+    ),
+    Case(
+        "pin-conflict",
+        {"some": [*HOSTS[:2], host("node-d", "192.0.2.14", pins=("10.200.2.0/24",))]} | DEPLOYED_NOW,
+        {"some": [*HOSTS[:2], host("node-d", "192.0.2.14", pins=("10.200.3.0/24",))]} | DEPLOYED_NOW,
+    ),
+    Case(
+        "allocation-conflict",
+        {"some": [*HOSTS, host("node-d", "192.0.2.14")]}
+        | ledger(nodes={"node-c": ["10.200.9.0/24"], "node-d": ["10.200.2.0/24"]})
+        | DEPLOYED_NOW,
+        {"some": [*HOSTS, host("node-d", "192.0.2.14")]}
+        | ledger(nodes={"node-d": ["10.200.9.0/24"]})
+        | DEPLOYED_NOW,
+    ),
+    Case(
+        "pod-network-full",
+        settings(pod_cidrs=("10.200.0.0/22",))
+        | {"some": [HOSTS[0], *(host(f"new-{i}", f"192.0.2.2{i}") for i in range(2))]}
+        | DEPLOYED_FEW,
+        settings(pod_cidrs=("10.200.0.0/22",))
+        | {"some": [HOSTS[0], host("new-0", "192.0.2.20")]}
+        | DEPLOYED_FEW,
     ),
     Case(
         "adoption-format",
@@ -262,6 +286,11 @@ REFUSED_HOSTS = [
         node_b(node_name="other") | DEPLOYED_NOW,
         node_b(node_name="node-b") | DEPLOYED_NOW,
     ),
+    Case(
+        "immutable-node-name",
+        {"some": [HOSTS[0], host("node-b", "192.0.2.13"), host("node-c", "192.0.2.12")]} | DEPLOYED_NOW,
+        {"some": [HOSTS[0], host("node-b", "192.0.2.13"), host("node-d", "192.0.2.12")]} | DEPLOYED_NOW,
+    ),
     Case("immutable-backend", {"contract": FLANNEL} | DEPLOYED_NOW, {"contract": KUBENET} | DEPLOYED_NOW),
     Case(
         "immutable-policy-engine",
@@ -291,6 +320,12 @@ MEMBERS_MAY_CHANGE.pop("some")
 
 WARNED = [
     Case("forward-policy", facts(forward_drops=["table ip filter, chain FORWARD"]), facts(forward_drops=[])),
+    Case("network-public", settings(pod_cidrs=("11.0.0.0/16",)), settings(pod_cidrs=("100.64.0.0/16",))),
+    Case(
+        "network-public",
+        settings(SIX, service_cidrs=("2a00::/112",)),
+        settings(SIX, service_cidrs=("fd00::/112",)),
+    ),
     Case(
         "allowed-change-unused",
         settings(allowed_changes=("dns_domain",)) | DEPLOYED_NOW,

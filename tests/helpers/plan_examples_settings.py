@@ -19,6 +19,7 @@ from plan_examples import (
 TWO = ("10.200.0.0/16", "10.201.0.0/16")
 FULL = "pod-network-full"
 SIZE = "service-network-size"
+UPSTREAM = "dns-upstream"
 
 REFUSED = [
     Case("network-format", settings(pod_cidrs=("10.200.0.1/16",)), settings(pod_cidrs=("10.200.0.0/16",))),
@@ -134,6 +135,40 @@ REFUSED = [
         settings(SIX, dns_addresses=("2001:db8:32::1",)),
         settings(SIX, dns_addresses=("2001:db8:32::ffff",)),
     ),
+    Case(
+        "dns-address",
+        settings(dns_addresses=("10.32.0.255",)),
+        settings(dns_addresses=("10.32.0.254",)),
+    ),
+    Case(UPSTREAM, settings(dns_upstreams=("10.200.0.53",)), settings(dns_upstreams=("10.201.0.53",))),
+    Case(UPSTREAM, settings(dns_upstreams=("10.32.0.10",)), settings(dns_upstreams=("10.32.0.11",))),
+    Case(UPSTREAM, settings(dns_upstreams=("10.32.0.1:53",)), settings(dns_upstreams=("10.33.0.1:53",))),
+    Case(UPSTREAM, settings(dns_upstreams=("dns.example.com",)), settings(dns_upstreams=("203.0.113.53",))),
+    Case(UPSTREAM, settings(dns_upstreams=("/etc/hosts",)), settings(dns_upstreams=("/etc/resolv.conf",))),
+    Case(UPSTREAM, settings(dns_upstreams=("127.0.0.53",)), settings(dns_upstreams=("126.0.0.53",))),
+    Case(UPSTREAM, settings(dns_upstreams=("192.0.2.53:0",)), settings(dns_upstreams=("192.0.2.53:5353",))),
+    Case(
+        UPSTREAM,
+        settings(dns_upstreams=("192.0.2.53%dns.example.com",)),
+        settings(dns_upstreams=("tls://192.0.2.53%dns.example.com:853",)),
+    ),
+    Case(
+        UPSTREAM,
+        settings(dns_upstreams=tuple(f"192.0.2.{i}" for i in range(16))),
+        settings(dns_upstreams=tuple(f"192.0.2.{i}" for i in range(15))),
+    ),
+    Case(
+        UPSTREAM,
+        settings(SIX, dns_upstreams=("192.0.2.53",)),
+        settings(SIX, dns_upstreams=("[2001:db8::53]:53", "2001:db8::54", "tls://2001:db8::55")),
+    ),
+    Case(UPSTREAM, settings(SIX, dns_upstreams=("fe80::53",)), settings(DUAL, dns_upstreams=("192.0.2.53",))),
+    Case("dns-domain", settings(dns_domain="ip6.arpa"), settings(dns_domain="home.arpa")),
+    Case(
+        "dns-domain",
+        settings(dns_domain=f"{'a' * 60}.{'b' * 61}"),
+        settings(dns_domain=f"{'a' * 60}.{'b' * 60}"),
+    ),
     Case("dns-domain", settings(dns_domain="Cluster.local"), settings(dns_domain="cluster.local")),
     Case("cluster-name", settings(cluster_name="a b"), settings(cluster_name="a_b")),
     Case(
@@ -166,6 +201,14 @@ REFUSED = [
     ),
     Case("node-port-range", settings(node_port_range="10250-10260"), settings(node_port_range="10260-10300")),
     Case("node-port-range", settings(api_port=30443), settings(api_port=29443)),
+    Case("apiserver-endpoint", settings(api_endpoint="0.0.0." + "0"), settings(api_endpoint="1.0.0.0")),
+    Case("apiserver-endpoint", settings(api_endpoint="[::1]:6443"), settings(api_endpoint="[fd00::1]:6443")),
+    Case(
+        "apiserver-endpoint",
+        settings(apiserver_endpoints=("*.example.com",)),
+        settings(apiserver_endpoints=("api.example.com",), extra_apiserver_sans=("*.example.com",)),
+    ),
+    Case("api-port", settings(api_port=10248), settings(api_port=10247)),
     Case("api-port", settings(api_port=10250), settings(api_port=443)),
     Case(
         "api-port",

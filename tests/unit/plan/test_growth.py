@@ -183,3 +183,31 @@ def test_a_service_network_of_ipv6_gives_a_name_that_kubernetes_takes() -> None:
 
 def test_without_further_service_networks_the_plan_says_nothing_of_them() -> None:
     assert {"extra_service_cidrs", "service_cidr_objects"}.isdisjoint(prepare().plan)
+
+
+FULL = Settings(pod_cidrs=("10.200.0.0/22",))
+
+
+def test_a_full_pool_does_not_give_away_what_a_deployed_node_has() -> None:
+    deployed = prepare(FULL, hosts(4))
+    some = [*hosts(3), host("new", "192.0.2.99")]
+    ledger = deployed.allocations.to_mapping()
+    assert findings(FULL, some, allocations=ledger, deployed=deployed.plan) == [
+        "[pod-network-full] cluster_pod_cidrs 10.200.0.0/22: it holds 4 /24 networks, 3 taken by nodes, "
+        "kept for node-0003 as deployed, 1 more needed; none is left for new. "
+        "Fix: widen cluster_pod_cidrs to a /21 (holds 8 nodes), or "
+        "provision without the new nodes first, which frees what nodes had that left."
+    ]
+    # Once it is provisioned without the node, its network is a tombstone as any other.
+    without = prepare(FULL, hosts(3), allocations=ledger, deployed=deployed.plan)
+    again = prepare(FULL, some, allocations=without.allocations.to_mapping(), deployed=without.plan)
+    assert pod_cidrs(again)["new"] == ["10.200.3.0/24"]
+    assert [line.partition(":")[0] for line in again.warnings] == ["[tombstone-reused] node-0003"]
+
+
+def test_a_deployed_node_gets_back_what_it_has_when_the_allocations_are_lost() -> None:
+    pinned = [replace(one, pod_cidr_pins=(f"10.200.{9 - i}.0/24",)) for i, one in enumerate(HOSTS)]
+    deployed = prepare(some=pinned).plan
+    some = [*HOSTS, host("aaa", "192.0.2.9")]
+    found = pod_cidrs(prepare(some=some, deployed=deployed))
+    assert found == pod_cidrs(prepare(some=pinned)) | {"aaa": ["10.200.0.0/24"]}

@@ -95,19 +95,29 @@ def test_a_host_that_cannot_be_a_node_is_refused(name: str, addresses: list[str]
     assert findings(some=[HOSTS[0], host(name, *addresses)]) == [line]
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0." * 3 + "0", "169.254.1.1", "224.0.0.5"])
-def test_an_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("127.0.0.1", "loopback (RFC 1122)"),
+        ("0." * 3 + "0", "unspecified (RFC 1122)"),
+        ("0.0.0.9", "unspecified (RFC 1122)"),
+        ("169.254.1.1", "link-local (RFC 3927)"),
+        ("224.0.0.5", "multicast (RFC 5771)"),
+        ("240.0.0.1", "reserved (RFC 1112)"),
+        ("255.255.255.255", "reserved (RFC 1112)"),
+    ],
+)
+def test_an_address_that_no_host_is_reached_by_is_refused(address: str, what: str) -> None:
     assert findings(some=[HOSTS[0], host("node-b", address)]) == [
-        f"[node-address] node-b: address '{address}': the kubelet refuses loopback, unspecified, "
-        "link-local and multicast "
-        "addresses. Fix: set node_address to the address under which the other hosts reach this one."
+        f"[node-address] node-b: address '{address}': it is {what}, which no other host reaches it by. "
+        "Fix: set node_address to the address under which the other hosts reach this one."
     ]
 
 
 @pytest.mark.parametrize("address", ["::", "::1", "fe80::1", "ff02::1"])
-def test_an_ipv6_address_that_the_kubelet_refuses_is_refused(address: str) -> None:
+def test_an_ipv6_address_that_no_host_is_reached_by_is_refused(address: str) -> None:
     some = [DUAL_HOSTS[0], host("node-b", "192.0.2.12", address)]
-    assert [line.partition(": the kubelet")[0] for line in findings(DUAL, some)] == [
+    assert [line.partition(": it is")[0] for line in findings(DUAL, some)] == [
         f"[node-address] node-b: address '{address}'"
     ]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plan_cases import DUAL, FLANNEL, HOSTS, KUBENET, WITH_ETCD, findings, members, prepare
 
 from flatnet.errors import FlatnetError
-from flatnet.plan import Settings, immutable_changes
+from flatnet.plan import Host, Settings, immutable_changes
 from flatnet.plan.catalog import RULES
 from flatnet.plan.immutable import KINDS
 
@@ -129,13 +129,40 @@ def test_another_name_of_a_node_is_named_with_its_host() -> None:
 
 
 def test_hosts_are_matched_by_their_node_and_only_then_by_their_name() -> None:
-    swapped = [HOSTS[0], replace(HOSTS[1], node_name="node-c"), replace(HOSTS[2], node_name="node-b")]
-    assert changes(DEPLOYED, prepare(some=swapped).plan) == []
     renamed = [*HOSTS[:2], replace(HOSTS[2], inventory_name="host-7", node_name="node-c")]
     moved = prepare(some=renamed, allocations={"nodes": {"node-c": ["10.200.9.0/24"]}}).plan
     assert changes(DEPLOYED, moved) == [
         ("node_pod_cidrs", "pod network 10.200.9.0/24", "10.200.2.0/24", "host-7")
     ]
+
+
+B, C = HOSTS[1], HOSTS[2]
+
+
+@pytest.mark.parametrize(
+    "swapped",
+    [
+        [replace(B, node_name="node-c"), replace(C, node_name="node-b")],
+        [replace(B, addresses=C.addresses), replace(C, addresses=B.addresses)],
+        [
+            replace(B, inventory_name="node-c", node_name="node-c"),
+            replace(C, inventory_name="node-b", node_name="node-b"),
+        ],
+    ],
+    ids=["node names", "addresses", "both names"],
+)
+def test_names_that_two_deployed_nodes_exchanged_are_refused_with_both(swapped: list[Host]) -> None:
+    found = [line for line in findings(some=[HOSTS[0], *swapped], deployed=DEPLOYED) if "node-name" in line]
+    told = " ".join(found)
+    assert "node name node-c at 192.0.2.12 in place of node-b" in told
+    assert "node name node-b at 192.0.2.13 in place of node-c" in told
+    assert all(line.startswith("[immutable-node-name] ") for line in found)
+
+
+def test_an_address_that_nobody_has_any_more_may_become_another_nodes() -> None:
+    assert changes(DEPLOYED, prepare(some=[HOSTS[0], replace(B, addresses=C.addresses)]).plan) == []
+    moved = [HOSTS[0], replace(B, addresses=("192.0.2.99",)), replace(C, addresses=B.addresses)]
+    assert [kind for kind, *_ in changes(DEPLOYED, prepare(some=moved).plan)] == ["node_names"]
 
 
 def test_a_host_that_is_no_longer_a_node_leaves_without_a_finding() -> None:
