@@ -6,12 +6,12 @@ from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.conflicts import check_deployed_networks, check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
-from flatnet.plan.pool import Full, Range, free_starts, full_pool, is_touched, merged_ranges, networks_at
+from flatnet.plan.full_pool import Full, full_pool
+from flatnet.plan.pool import Range, free_starts, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Request
 from flatnet.plan.rules import Sizes, check_pods
 
 _NOTHING: Entry = {}
-_FOR_ONE = Sizes("pod_prefix", "max_pods")
 
 
 def allocate(request: Request, before: Allocations, findings: Findings) -> Allocations:
@@ -97,7 +97,8 @@ def _allocate_family(
             nodes[name] = {**nodes[name], family: network} if nodes[name] else {family: network}
             if name in special:
                 most = request.own_max_pods.get(name, request.max_pods)
-                check_pods(family, prefix, most, _FOR_ONE, name, findings)
+                sizes = Sizes("pod_prefix", "max_pods", min(pool.prefix for pool in pools))
+                check_pods(family, prefix, most, sizes, name, findings)
         if placed < len(names):
             full = Full(
                 pools,
@@ -106,9 +107,7 @@ def _allocate_family(
                 holders,
                 names,
                 placed,
-                request.max_pods,
-                request.avoid,
-                request.several,
+                request,
                 sorted(name for name, network in deployed.items() if any(p.contains(network) for p in pools)),
             )
             findings.add("pod-network-full", *full_pool(full))

@@ -100,13 +100,17 @@ def _engine(
 def _check_kube_proxy(settings: Settings, users: list[Resolved], findings: Findings) -> None:
     mode = settings.kube_proxy_mode
     value = f"cluster_kube_proxy_mode {mode!r}"
+    common = [one for one in users[0].kube_proxy_modes if all(one in user.kube_proxy_modes for user in users)]
+    fix = f"use one of {', '.join(common)}"
+    if not common:
+        fix = f"{' and '.join(user.title for user in users)} share no mode; use another policy engine"
     for user in users:
         if mode in user.kube_proxy_modes:
             continue
         reason = f"{user.title} does not work with it"
         if mode == "none":
             reason = f"{user.title} does not carry services in place of kube-proxy"
-        findings.add("kube-proxy-mode", value, reason, f"use one of {', '.join(user.kube_proxy_modes)}")
+        findings.add("kube-proxy-mode", value, reason, fix)
 
 
 def check_engine_families(chosen: Chosen, families: Iterable[str], findings: Findings) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from netaddr import cidr_merge
 
-from flatnet.plan.addresses import WIDTH, Address, Family, Network
+from flatnet.plan.addresses import WIDTH, Address, Family, Network, prefix_for_pods
 from flatnet.plan.findings import Findings
 from flatnet.plan.host_addresses import owned_within, resolve_addresses
 from flatnet.plan.hosts import Host
@@ -26,14 +26,12 @@ _LONGEST_KUBELET_NAME = _LONGEST_COMMON_NAME - len("system:node:")
 _MAX_PODS = setting_of("max_pods")
 
 
-def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
-    """Parse the hosts' addresses into `resolved` and check every rule about the inventory's hosts."""
+def resolve_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings, max_pods: int = 110) -> None:
+    """Parse the hosts' addresses into `resolved` and check every rule about the inventory's hosts.
+
+    max_pods: of hosts that do not have their own.
+    """
     _check_groups(hosts, findings)
-    check_hosts(hosts, resolved, findings)
-
-
-def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -> None:
-    """Parse the addresses of some hosts into `resolved` and check every rule about them and among them."""
     for host in hosts:
         # A single short label is what nearly every node is called, and right for all of them.
         if len(host.node_name) > _LONGEST_KUBELET_NAME or not is_one_label(host.node_name):
@@ -46,7 +44,7 @@ def check_hosts(hosts: Sequence[Host], resolved: Resolved, findings: Findings) -
         _check_ranges(family, resolved, findings)
     for host in hosts:
         if host.pod_prefixes or host.max_pods is not None:
-            _check_own_size(host, resolved, findings)
+            _check_own_size(host, resolved, max_pods, findings)
 
 
 def is_apart(host: Host) -> bool:
@@ -196,7 +194,7 @@ def _warn_outside(family: Family, owned: Sequence[Owned], resolved: Resolved, fi
             )
 
 
-def _check_own_size(host: Host, resolved: Resolved, findings: Findings) -> None:
+def _check_own_size(host: Host, resolved: Resolved, max_pods: int, findings: Findings) -> None:
     name, families = host.inventory_name, resolved.families
     listed = ", ".join(map(str, host.pod_prefixes))
     if host.max_pods is not None and not _MAX_PODS.is_within(host.max_pods):
@@ -213,6 +211,7 @@ def _check_own_size(host: Host, resolved: Resolved, findings: Findings) -> None:
             name,
         )
         return
+    most = host.max_pods or max_pods
     for family, prefix in zip(families, host.pod_prefixes, strict=True):
         widest = min(network.prefix for network in resolved.pods if network.family == family)
         if not widest <= prefix <= WIDTH[family]:
@@ -220,6 +219,6 @@ def _check_own_size(host: Host, resolved: Resolved, findings: Findings) -> None:
                 "pod-prefix",
                 f"pod_prefix {prefix}",
                 f"no {family} pod network can be split into /{prefix} networks",
-                f"use a prefix length from {widest} to {WIDTH[family]}",
+                f"use a prefix length from {widest} to {prefix_for_pods(family, most)}",
                 name,
             )

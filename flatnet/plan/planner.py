@@ -101,10 +101,12 @@ def _prepare(
     ordered = sorted(hosts, key=attrgetter("inventory_name"))
     chosen = choose(settings, contracts, findings)
     contract = chosen.backend
-    resolved = resolve_networks(settings, contract, findings)
+    resolved = resolve_networks(
+        settings, contract, findings, sum("kube_node" in host.groups for host in ordered)
+    )
     check_engine_families(chosen, resolved.families, findings)
     check_services(settings, resolved, chosen.used, findings)
-    resolve_hosts(ordered, resolved, findings)
+    resolve_hosts(ordered, resolved, findings, settings.max_pods)
     if not contract.control_plane_routes:
         warn_of_unrouted(ordered, contract.name, findings)
     pins = _pins(ordered, resolved, findings)
@@ -218,6 +220,7 @@ def request_of(
         },
         own_max_pods={host.node_name: host.max_pods for host in nodes if host.max_pods is not None},
         avoid=[network for name, network in resolved.named() if name != "cluster_pod_cidrs"],
+        hosts=resolved.addresses,
         several=contract.several_pod_cidrs,
     )
 

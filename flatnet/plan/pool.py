@@ -7,12 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
-from typing import NamedTuple
 
-from netaddr import IPNetwork
-
-from flatnet.plan.addresses import WIDTH, Family, Network, parse_network, pod_capacity
-from flatnet.plan.names import listed_names
+from flatnet.plan.addresses import WIDTH, Family, Network
 
 Range = tuple[int, int]
 """First and last address, as integers."""
@@ -86,75 +82,3 @@ def count_networks(pools: Iterable[Network], prefix: int, taken: Sequence[Range]
         for first, last in _gaps(pool, taken):
             count += max(0, (last + 1 + first // -step * step) // step)
     return count
-
-
-class Full(NamedTuple):
-    """A family whose pod networks have no room for everybody."""
-
-    pools: Sequence[Network]
-    prefix: int
-    """What the nodes without a network want."""
-    taken: Sequence[Range]
-    """Merged ranges of the nodes that have one."""
-    holders: int
-    """How many nodes have one."""
-    waiting: Sequence[str]
-    placed: int
-    """How many of the waiting found room, the first ones."""
-    max_pods: int
-    avoid: Sequence[Network]
-    """What a pod network must not cover."""
-    several: bool
-    """Whether the backend carries several pod networks of a family."""
-    deployed: Sequence[str]
-    """The nodes that have another network in what is deployed, which is kept for them."""
-
-
-def full_pool(full: Full) -> tuple[str, str, str]:
-    """Return (value, reason, fix) of a finding; every fix offered has been tried on these allocations."""
-    pools, prefix = full.pools, full.prefix
-    family, width = pools[0].family, WIDTH[pools[0].family]
-    needed = len(full.waiting)
-    fixes = []
-    wide = _wider(full)
-    if wide:
-        holds = 1 << (prefix - wide.prefix)
-        fixes.append(f"widen cluster_pod_cidrs to a /{wide.prefix} (holds {holds} nodes)")
-    if full.several:
-        fixes.append("add another network to cluster_pod_cidrs")
-    for narrow in range(prefix + 1, width + 1):
-        pods = pod_capacity(Network(family, 0, narrow))
-        if pods and _has_room(pools, narrow, full.taken, needed):
-            also = "" if pods >= full.max_pods else f" and cluster_max_pods to at most {pods}"
-            fixes.append(f"set cluster_node_prefixes to {narrow}{also}")
-            break
-    if full.deployed:
-        fixes.append("provision without the new nodes first, which frees what nodes had that left")
-    holds = count_networks(pools, prefix)
-    without = full.waiting[full.placed :]
-    some = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
-    kept = f"kept for {listed_names(full.deployed, 3)} as deployed, " if full.deployed else ""
-    subject = "it holds" if len(pools) == 1 else "they hold"
-    reason = (
-        f"{subject} {holds} /{prefix} networks, {full.holders} taken by nodes, {kept}{needed} more needed; "
-        f"none is left for {some}"
-    )
-    value = f"cluster_pod_cidrs {', '.join(map(str, pools))}"
-    return value, reason, ", or ".join(fixes) or "shrink the cluster"
-
-
-def _wider(full: Full) -> Network | None:
-    """Return the smallest network around the last pool that has room for all and touches nothing else."""
-    *others, pool = full.pools
-    for supernet in reversed(IPNetwork(str(pool)).supernet()):
-        wide = parse_network(str(supernet))
-        if any(wide.overlaps(other) for other in (*others, *full.avoid)):
-            return None
-        needed = len(full.waiting)
-        if _has_room([*others, wide], full.prefix, full.taken, needed):
-            return wide
-    return None
-
-
-def _has_room(pools: Iterable[Network], prefix: int, taken: Sequence[Range], needed: int) -> bool:
-    return sum(map(len, free_starts(pools, prefix, taken, needed))) == needed

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flatnet.plan.addresses import Family, Network
 from flatnet.plan.allocations import Entry
 from flatnet.plan.pool import Range
+from flatnet.plan.rules import Owned
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,20 @@ class Request:
     own_max_pods: Mapping[str, int] = field(default_factory=dict)
     avoid: Sequence[Network] = ()
     """Networks that a wider pod network must not cover, when one is proposed."""
+    hosts: Mapping[Family, Sequence[Owned]] = field(default_factory=dict)
+    """The hosts' addresses, sorted, which it must not cover either."""
     occupied: Mapping[Family, Sequence[Range]] = field(default_factory=dict)
     """What nodes hold that are not asked for."""
     deployed: Mapping[str, Entry] = field(default_factory=dict)
     """Node name -> the networks that it has in what is deployed, which are nobody else's."""
     several: bool = False
     """Whether a further pod network may be proposed."""
+
+    @property
+    def own_most_pods(self) -> int:
+        """The most pods of a host that has its own number of them, and no prefix length of its own."""
+        own = (most for name, most in self.own_max_pods.items() if name not in self.own_prefixes)
+        return max(own, default=0)
 
     def prefix_of(self, name: str, family: Family) -> int:
         """Return the prefix length that the node wants."""

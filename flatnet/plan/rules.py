@@ -1,6 +1,6 @@
 """The rules that cluster-wide networks must keep. Each adds findings; none stops at the first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,8 +64,11 @@ class Resolved:
         ]
 
 
-def resolve_networks(settings: Settings, contract: Backend, findings: Findings) -> Resolved:
-    """Parse the networks in the settings and check every rule about them."""
+def resolve_networks(settings: Settings, contract: Backend, findings: Findings, nodes: int = 1) -> Resolved:
+    """Parse the networks in the settings and check every rule about them.
+
+    nodes: how many nodes need a network, so that only prefix lengths are advised that hold them all.
+    """
     resolved = Resolved(
         pods=_networks("cluster_pod_cidrs", settings.pod_cidrs, findings),
         services=_networks("cluster_service_cidrs", settings.service_cidrs, findings),
@@ -76,8 +79,13 @@ def resolve_networks(settings: Settings, contract: Backend, findings: Findings) 
     )
     _check_counts(settings, resolved, contract, findings)
     _check_families(settings, resolved, contract, findings)
+    most_pods = settings.max_pods if contract.ipam == "plan" else 0
     _check_prefixes(settings, resolved, findings)
-    _check_capacity(settings, resolved, contract, findings)
+    for network in resolved.pods:
+        _check_split(
+            network, fitting_prefixes(network.family, resolved, most_pods, nodes), resolved, findings
+        )
+    _check_capacity(settings, resolved, contract, nodes, findings)
     _check_overlaps(resolved, findings)
     _check_special(resolved, findings)
     return resolved
@@ -165,23 +173,56 @@ def _check_prefixes(settings: Settings, resolved: Resolved, findings: Findings) 
         return
     # An unreadable pod network is a finding of its own; nobody knows which prefix was meant for which other.
     resolved.node_prefixes = dict(zip(families, given, strict=False))
-    for network in resolved.pods:
-        prefix = resolved.node_prefixes.get(network.family)
-        if prefix is not None and not network.prefix <= prefix <= WIDTH[network.family]:
-            findings.add(
-                "node-prefix",
-                f"cluster_node_prefixes {prefix}",
-                f"{network} cannot be split into /{prefix} networks",
-                f"use a prefix length from {network.prefix} to {WIDTH[network.family]}",
-            )
 
 
-def _check_capacity(settings: Settings, resolved: Resolved, contract: Backend, findings: Findings) -> None:
+def fitting_prefixes(family: Family, resolved: Resolved, max_pods: int, nodes: int) -> range:
+    """Return the prefix lengths of node networks that hold so many pods, and as many as there are nodes.
+
+    It is empty where the pod networks of the family are too small for both.
+    """
+    pools = [network.prefix for network in resolved.pods if network.family == family]
+    least = max(pools, default=0)
+    while least < WIDTH[family] and sum(1 << (least - pool) for pool in pools) < nodes:
+        least += 1
+    most = prefix_for_pods(family, max_pods) if max_pods else WIDTH[family]
+    return range(least, most + 1)
+
+
+def prefixes_text(
+    families: Iterable[Family], prefixes: Mapping[Family, int], new: Mapping[Family, int]
+) -> str:
+    """Return what to write into cluster_node_prefixes, where some prefix lengths are new."""
+    every = [str(new.get(family, prefixes.get(family, 0))) for family in families]
+    return every[0] if len(every) == 1 else f"[{', '.join(every)}]"
+
+
+def _check_split(network: Network, fitting: range, resolved: Resolved, findings: Findings) -> None:
+    prefix = resolved.node_prefixes.get(network.family)
+    if prefix is None or network.prefix <= prefix <= WIDTH[network.family]:
+        return
+    fix = f"use a prefix length from {fitting.start} to {fitting.stop - 1}"
+    findings.add(
+        "node-prefix",
+        f"cluster_node_prefixes {prefix}",
+        f"{network} cannot be split into /{prefix} networks",
+        fix if fitting else "use a larger pod network",
+    )
+
+
+def _check_capacity(
+    settings: Settings, resolved: Resolved, contract: Backend, nodes: int, findings: Findings
+) -> None:
     if contract.ipam != "plan":
         return
     for family, prefix in resolved.node_prefixes.items():
         if 0 <= prefix <= WIDTH[family]:
-            check_pods(family, prefix, settings.max_pods, _FOR_ALL, "", findings)
+            fitting = fitting_prefixes(family, resolved, 0, nodes)
+
+            def written(new: int, family: Family = family) -> str:
+                return prefixes_text(resolved.families, resolved.node_prefixes, {family: new})
+
+            setting = Sizes("cluster_node_prefixes", "cluster_max_pods", fitting.start, written)
+            check_pods(family, prefix, settings.max_pods, setting, "", findings)
     for network in resolved.pods:
         prefix = resolved.node_prefixes.get(network.family, network.prefix)
         if prefix - network.prefix > NODE_MASK_BITS[network.family]:
@@ -200,9 +241,10 @@ class Sizes(NamedTuple):
 
     prefix: str
     pods: str
-
-
-_FOR_ALL = Sizes("cluster_node_prefixes", "cluster_max_pods")
+    least: int = 0
+    """The shortest prefix length that there is room for."""
+    written: Callable[[int], str] = str
+    """What to write for a prefix length."""
 
 
 def check_pods(
@@ -216,17 +258,21 @@ def check_pods(
     pods = pod_capacity(Network(family, 0, prefix))
     enough, double = prefix_for_pods(family, max_pods), prefix_for_pods(family, 2 * max_pods)
     value, reason = f"{set_with.pods} {max_pods}", f"a /{prefix} network addresses {pods} pods"
+    fixes = [f"lower {set_with.pods} to {pods}"] if pods else []
     if pods < max_pods:
-        fix = f"set {set_with.prefix} to {enough}, or to {double} for the usual two addresses per pod"
-        if pods:
-            fix = f"lower {set_with.pods} to {pods} or {fix}"
-        findings.add("max-pods", value, reason, fix, host)
+        if enough >= set_with.least:
+            usual = f", or to {set_with.written(double)} for the usual two addresses per pod"
+            fix = f"set {set_with.prefix} to {set_with.written(enough)}"
+            fixes.append(fix + (usual if double >= set_with.least else ""))
+        findings.add("max-pods", value, reason, " or ".join(fixes) or "use a larger pod network", host)
     elif pods < 2 * max_pods:
+        fixes = [f"set {set_with.prefix} to {set_with.written(double)}"] if double >= set_with.least else []
+        fixes += [f"lower {set_with.pods} to {pods // 2}"] if pods > 1 else []
         findings.warn(
             "max-pods-tight",
             value,
             f"{reason}, and pods that end and start need about two addresses each",
-            f"set {set_with.prefix} to {double}, or lower {set_with.pods} to {pods // 2}",
+            ", or ".join(fixes) or "use a larger pod network",
             host,
         )
 

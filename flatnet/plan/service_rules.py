@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from flatnet.contract import Resolved as Contract
 from flatnet.contract.schema import COMPONENT
 from flatnet.errors import FlatnetError
-from flatnet.plan.addresses import Address, Family, Network, parse_address
+from flatnet.plan.addresses import WIDTH, Address, Family, Network, parse_address
 from flatnet.plan.derive import DNS_INDEX
 from flatnet.plan.endpoint import address_of, parse_endpoint
 from flatnet.plan.findings import Findings, split_error
@@ -30,6 +30,8 @@ _REVERSE = ("in-addr.arpa", "ip6.arpa")
 # Of the kubelet, on loopback alone, so that no contract lists it: kubernetes,
 # pkg/kubelet/apis/config/v1beta1/defaults.go.
 _ON_LOOPBACK = {10248: "kubelet"}
+# Its own address, that of the Service kubernetes, that of DNS, and the last one.
+_LEAST_WITH_DNS = 4
 _USUAL_API_PORT = 6443
 _USUAL_NODE_PORTS = (30000, 32767)
 _PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
@@ -46,7 +48,8 @@ def check_services(
         ("cluster_service_cidrs", resolved.services, SERVICE_PREFIXES),
         ("cluster_extra_service_cidrs", resolved.extra_services, EXTRA_SERVICE_PREFIXES),
     ):
-        _check_sizes(name, networks, limits, findings)
+        is_with_dns = name == "cluster_service_cidrs" and not settings.dns_addresses
+        _check_sizes(name, networks, limits, is_with_dns, findings)
     _resolve_dns(settings, resolved, findings)
     _check_names(settings, findings)
     check_upstreams(settings, resolved, findings)
@@ -55,19 +58,27 @@ def check_services(
 
 
 def _check_sizes(
-    name: str, networks: Sequence[Network], limits: Mapping[Family, tuple[int, int]], findings: Findings
+    name: str,
+    networks: Sequence[Network],
+    limits: Mapping[Family, tuple[int, int]],
+    is_with_dns: bool,
+    findings: Findings,
 ) -> None:
+    """Check the sizes of networks; one `is_with_dns` has to hold a tenth address as well."""
     for network in networks:
         shortest, longest = limits[network.family]
         if shortest <= network.prefix <= longest:
             continue
         large = network.prefix < shortest
+        advised = (
+            min(longest, WIDTH[network.family] - (DNS_INDEX + 1).bit_length()) if is_with_dns else longest
+        )
         findings.add(
             "service-network-size",
             f"{name} {network}",
             f"{ASKED} gives out no address of a network {'larger' if large else 'smaller'} than "
             f"/{shortest if large else longest}",
-            f"use a prefix length from {shortest} to {longest}",
+            f"use a prefix length from {shortest} to {advised}",
         )
 
 
@@ -118,8 +129,10 @@ def _check_dns(address: Address, resolved: Resolved, findings: Findings) -> None
         if network.family == "ipv4":
             reserved[network.last] = "the broadcast address"
         if address.value in reserved:
-            free = network.nth_address(min(DNS_INDEX, network.size - 2))
-            findings.add("dns-address", value, f"it is {reserved[address.value]} of {network}", f"use {free}")
+            fix = f"use {network.nth_address(min(DNS_INDEX, network.size - 2))}"
+            if network.size < _LEAST_WITH_DNS:
+                fix = "use a larger service network"
+            findings.add("dns-address", value, f"it is {reserved[address.value]} of {network}", fix)
 
 
 def _check_names(settings: Settings, findings: Findings) -> None:

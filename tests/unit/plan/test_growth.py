@@ -143,12 +143,12 @@ def test_more_pods_than_a_new_nodes_network_would_address_are_refused_too() -> N
         (
             {"pod_prefixes": (15,)},
             "pod_prefix 15: no ipv4 pod network can be split into /15 networks. "
-            "Fix: use a prefix length from 16 to 32.",
+            "Fix: use a prefix length from 16 to 25.",
         ),
         (
             {"pod_prefixes": (33,)},
             "pod_prefix 33: no ipv4 pod network can be split into /33 networks. "
-            "Fix: use a prefix length from 16 to 32.",
+            "Fix: use a prefix length from 16 to 25.",
         ),
         ({"max_pods": 0}, "max_pods 0: it is not from 1 to 4194304. Fix: use 110 or leave it out."),
     ],

@@ -70,7 +70,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"node_prefixes": (15,)},
         "[node-prefix] cluster_node_prefixes 15: 10.200.0.0/16 cannot be split into /15 networks. "
-        "Fix: use a prefix length from 16 to 32.",
+        "Fix: use a prefix length from 18 to 25.",
     ),
     (
         {"node_prefixes": (24, 64)},
