@@ -72,10 +72,10 @@ def cluster_flags(
 def node_objects(nodes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a Node object for each of the nodes, by name, with the pod networks that the plan gave it.
 
-    nodes: inventory name -> {name, pod_cidrs, groups?}. Hosts of the control plane get the label of that role,
-    which no kubelet may give its own node (kubernetes, plugin/pkg/admission/noderestriction). Without networks, where the backend hands out addresses, the
-    fields stay away: nobody may change them once they are set (kubernetes, pkg/apis/core/validation,
-    ValidateNodeUpdate), and a backend may set its own.
+    nodes: inventory name -> {name, pod_cidrs, groups?}. Hosts of the control plane get the label of that
+    role, which no kubelet may give its own node (kubernetes, plugin/pkg/admission/noderestriction). Without
+    networks, where the backend hands out addresses, the fields stay away: nobody may change them once they
+    are set (kubernetes, pkg/apis/core/validation, ValidateNodeUpdate), and a backend may set its own.
     """
     return [
         {

@@ -16,7 +16,8 @@ _UNITS = {
     "kube_control_plane": CONTROL_PLANE[1:],
     "etcd": CONTROL_PLANE[:1],
 }
-_RUNNING = "active/running"
+# The second one is that of a unit which sets something up and is over, as systemd(1) has it (RemainAfterExit).
+_WORKING = frozenset({"active/running", "active/exited"})
 
 
 def units_of(plan: Mapping[str, Any], node: str) -> list[str]:
@@ -33,7 +34,7 @@ def units_of(plan: Mapping[str, Any], node: str) -> list[str]:
 def unit_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
     """Find the units that do not run, with their own last words."""
     for unit, found in (state.get("units") or {}).items():
-        if found["state"] == _RUNNING:
+        if found["state"] in _WORKING:
             continue
         last = f": {found['last']}" if found["last"] else ""
         restarts = f" after {found['restarts']} restarts" if found["restarts"] else ""

@@ -120,7 +120,7 @@ def unit_states(names: list[str]) -> dict[str, Json]:
         found[fields["Id"].rpartition(".")[0]] = {
             "state": state,
             "restarts": int(restarts) if restarts.isdigit() else 0,
-            "last": "" if state == "active/running" or absent else _last_words(fields["Id"]),
+            "last": "" if state.startswith("active/") or absent else _last_words(fields["Id"]),
         }
     return found
 

@@ -8,7 +8,7 @@ from check_example import SETTINGS, checks, cluster, plan, wrong
 from check_symptoms import ROUTES, Symptom, causes, run, way
 
 from flatnet.check.hosts.checks import SUBJECTS, faults, host_checks
-from flatnet.check.hosts.node import units_of
+from flatnet.check.hosts.node import unit_faults, units_of
 from flatnet.check.model import Check, Json
 
 _FILTER: Json = {
@@ -337,3 +337,8 @@ def test_of_a_control_plane_host_that_is_no_node_only_units_and_routes_are_judge
     assert faults(apart, "node-1", changed) == []
     changed["units"]["kubelet"]["state"] = "failed/failed"
     assert [fault.subject for fault in faults(apart, "node-1", changed)] == ["units"]
+
+
+def test_a_unit_that_set_something_up_and_is_over_works() -> None:
+    over = {"state": "active/exited", "restarts": 0, "last": ""}
+    assert list(unit_faults(cluster(), "node-1", {"units": {"flatnet-l2-bridge": over}})) == []
