@@ -50,6 +50,10 @@ class Host:
         """Return where a path of the host lies in the file system of this process."""
         return self._root + path
 
+    def clock(self) -> float:
+        """Return the seconds since the machine was started, as systemd counts them."""
+        return time.monotonic()
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)

@@ -45,14 +45,18 @@ def start(
         raise StateError(f"systemctl restart {' '.join(names)}: {ran.complaint}")
 
 
-def _failure(host: Host, name: str, shown: dict[str, str]) -> str:
-    state = f"{shown['ActiveState']}, {shown['SubState']}, result {shown['Result']}"
+def last_words(host: Host, name: str) -> str:
+    """Return the end of a unit's journal, each line indented."""
     journal = host.run(
         ["journalctl", "-u", name, "-n", str(JOURNAL_LINES), "--no-pager", "-o", "cat"], changes=False
     )
     said = journal.output.strip() or f"(nothing: {journal.complaint})"
-    lines = "\n".join(f"    {line}" for line in said.splitlines()[-JOURNAL_LINES:])
+    return "\n".join(f"    {line}" for line in said.splitlines()[-JOURNAL_LINES:])
+
+
+def _failure(host: Host, name: str, shown: dict[str, str]) -> str:
+    state = f"{shown['ActiveState']}, {shown['SubState']}, result {shown['Result']}"
     return (
-        f"unit {name} did not start ({state}). The end of its journal:\n{lines}\n"
+        f"unit {name} did not start ({state}). The end of its journal:\n{last_words(host, name)}\n"
         f"Put right what it complains of and apply again; `journalctl -u {name}` on the host shows all of it."
     )

@@ -14,6 +14,7 @@ from flatnet.state.applied import awaits, forget, holds_state, look_again, note_
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.foreseen import foresee, foreseen_on
+from flatnet.state.started import note_started
 from flatnet.state.wire import Package, to_wire
 
 STAGING = "/var/lib/flatnet/staging"
@@ -42,6 +43,7 @@ class ActionModule(HostAction):
             raise
         if answer["changed"] and not check:
             self._changed(host, answer.pop("applied", {}))
+            note_started(host, folder, answer["changes"])
         answer.pop("missing")
         foresee(host, folder, answer.pop("foreseen", {}))
         return answer
