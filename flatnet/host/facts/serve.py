@@ -81,10 +81,13 @@ def unit_of(cgroups: str) -> str:
     """
     lines = [line.split(":", 2) for line in cgroups.splitlines()]
     paths = [line[2] for line in lines if len(line) == 3 and line[1] in ("", "name=systemd")]
-    if any("kubepods" in line for line in cgroups.splitlines()):
-        return "kubepods"
-    services = [part for path in paths for part in path.split("/") if part.endswith(".service")]
-    return services[-1] if services else ""
+    # The innermost: the host itself may be in a pod or a service of another machine's.
+    for part in reversed([part for path in paths for part in path.split("/")]):
+        if part.startswith("kubepods"):
+            return "kubepods"
+        if part.endswith(".service"):
+            return part
+    return ""
 
 
 def _open_files(folder: str) -> list[str]:

@@ -71,6 +71,8 @@ def test_a_socket_is_told_with_the_process_that_has_it() -> None:
         ("0::/kubepods.slice/kubepods-besteffort.slice/cri-containerd-1a.scope\n", "kubepods"),
         ("4:memory:/x.service\n1:name=systemd:/host-1/system.slice/kubelet.service\n", "kubelet.service"),
         ("4:memory:/kubepods/burstable/pod1/2\n1:name=systemd:/kubepods/burstable/pod1/2\n", "kubepods"),
+        # A host that is a container in a pod of another machine.
+        ("1:name=systemd:/kubepods/burstable/pod1/2/system.slice/etcd.service\n", "etcd.service"),
         ("", ""),
     ],
 )
