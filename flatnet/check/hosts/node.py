@@ -16,7 +16,7 @@ _UNITS = {
     "kube_control_plane": CONTROL_PLANE[1:],
     "etcd": CONTROL_PLANE[:1],
 }
-# The second one is that of a unit which sets something up and is over, as systemd(1) has it (RemainAfterExit).
+# The second is that of a unit which sets something up and is over (systemd.service(5), RemainAfterExit).
 _WORKING = frozenset({"active/running", "active/exited"})
 
 
