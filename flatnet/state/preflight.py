@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from flatnet.pki.issue import BACKDATE
 from flatnet.remote.failures import not_root_message
 
+# Of file systems that cannot be the upper layer of overlayfs, which containerd makes containers of (Linux,
+# Documentation/filesystems/overlayfs.rst): they lack extended attributes, or kinds of directory entries.
+_NO_UPPER_LAYERS = ("9p", "cifs", "exfat", "fuse", "nfs", "overlay", "smb", "vfat")
 # What the programs and images of a node and a first pod take, and some room for what the system writes.
 LEAST_BYTES, LEAST_INODES = 1 << 30, 20_000
 # As `uname -m` says it; those that programs are built and published for.
@@ -123,6 +126,12 @@ def _node_problems(host: str, facts: Mapping[str, Any], node: Node) -> list[str]
             f"{host} names no DNS server that a pod can ask too, in /etc/resolv.conf or "
             "/run/systemd/resolve/resolv.conf (a loopback address is the pod's own); name servers in "
             "cluster_dns_upstreams, [] for none"
+        )
+    if facts["container_file_system"].startswith(_NO_UPPER_LAYERS):
+        found.append(
+            f"{host} has /var/lib/containerd on a file system of the kind {facts['container_file_system']}, "
+            "and overlayfs, which containers are made of, has no layers on that; mount another there, such "
+            "as ext4"
         )
     servers = facts["pod_nameservers"] if node.resolver_wanted and not node.kubelet.get("resolvConf") else []
     asked = {"ipv6" if ":" in server else "ipv4" for server in servers}

@@ -18,6 +18,8 @@ from typing import Any
 from . import features, filters, network, networkd, systemd
 from .local import PATH, read, run
 
+# Where containerd keeps what images and containers are made of.
+CONTAINERD = "/var/lib/containerd"
 IPV4 = "/proc/sys/net/ipv4"
 
 
@@ -162,6 +164,20 @@ def room(path: str) -> dict[str, int | None]:
     }
 
 
+def file_system_of(path: str, mounts: str) -> str:
+    """Return the kind of the file system that a path is on, "" where nothing tells.
+
+    mounts: the text of /proc/self/mountinfo (proc_pid_mountinfo(5)); of two at one place the last counts.
+    """
+    longest, kind = "", ""
+    for line in mounts.splitlines():
+        mount, _, source = line.partition(" - ")
+        place = mount.split()[4].replace("\\040", " ").rstrip("/") + "/" if source else ""
+        if place and f"{path}/".startswith(place) and len(place) >= len(longest):
+            longest, kind = place, source.split()[0]
+    return kind
+
+
 def _ip(*arguments: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(run(["ip", "-json", *arguments]) or "[]")
     return found
@@ -201,6 +217,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "memory_bytes": memory_bytes(read("/proc/meminfo")),
         "swap": len(read("/proc/swaps").splitlines()) > 1,
         **room("/var/lib"),
+        "container_file_system": file_system_of(CONTAINERD, read("/proc/self/mountinfo")),
         "cgroup_version": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "selinux": read("/sys/fs/selinux/enforce").strip() == "1",
         "time": time.time(),

@@ -207,6 +207,27 @@ def test_the_table_that_is_tried_is_one_that_nft_reads() -> None:
     assert subprocess.run(script, input=features.SERVICES, text=True, check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/var/lib/containerd", "ext4"),
+        ("/var/lib/containers", "overlay"),
+        ("/srv/a b/c", "nfs4"),
+        ("/proc", "proc"),
+    ],
+)
+def test_a_path_is_on_the_file_system_that_is_mounted_nearest_to_it(path: str, kind: str) -> None:
+    mounts = (
+        "1 0 0:30 / / rw,relatime - overlay overlay rw\n"
+        "2 1 0:5 / /proc rw - proc proc rw\n"
+        "3 1 8:1 / /var/lib/containerd rw shared:1 - xfs /dev/sda1 rw\n"
+        "4 1 8:2 / /var/lib/containerd rw - ext4 /dev/sda2 rw\n"
+        "5 1 0:9 / /srv/a\\040b rw - nfs4 192.0.2.9:/a rw\n"
+    )
+    assert serve.file_system_of(path, mounts) == kind
+    assert serve.file_system_of(path, "") == ""
+
+
 def test_room_is_told_in_bytes_and_inodes(tmp_path: Path) -> None:
     found = serve.room(str(tmp_path))
     status = os.statvfs(tmp_path)
@@ -290,6 +311,7 @@ FACTS = {
     "default_environment": [],
     "cni_files": [],
     "unrecorded_data": [],
+    "container_file_system": "ext4",
     "networkd": False,
     "incompatible_chains": [],
     "other_chains": [],

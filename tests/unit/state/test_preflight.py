@@ -112,6 +112,7 @@ def facts(**changed: object) -> dict[str, Any]:
         "cgroup_version": 2,
         "resolv_conf": "/etc/resolv.conf",
         "pod_nameservers": ["192.0.2.53"],
+        "container_file_system": "ext4",
         "free_bytes": 1 << 40,
         "free_inodes": None,
         "advertised_default_routes": [],
@@ -227,6 +228,10 @@ NO_LOOPBACK = (
     "cluster_dns_upstreams, [] for none"
 )
 
+NO_OVERLAY = (
+    f"{HOST} has /var/lib/containerd on a file system of the kind nfs4, and overlayfs, which containers are "
+    "made of, has no layers on that; mount another there, such as ext4"
+)
 SIX = ["2001:db8::53", "fe80::1%eth0"]
 NO_IPV4 = (
     f"{HOST} asks DNS servers of IPv6 alone (2001:db8::53, fe80::1%eth0), which pods of IPv4 do not reach; "
@@ -293,6 +298,8 @@ def test_a_clock_may_be_as_far_apart_as_certificates_bear(told: float, apart: st
             [ADVERTISED],
         ),
         (facts(advertised_default_routes=["eth0"]), Node({}, resolver_wanted=True), []),
+        (facts(container_file_system="tmpfs"), Node({}, resolver_wanted=True), []),
+        (facts(container_file_system="nfs4"), Node({}, resolver_wanted=True), [NO_OVERLAY]),
         (facts(pod_nameservers=SIX), Node({}, resolver_wanted=True, families=["ipv4"]), [NO_IPV4]),
         (facts(pod_nameservers=SIX), Node({}, resolver_wanted=False, families=["ipv4"]), []),
         (facts(pod_nameservers=SIX), Node({}, resolver_wanted=True, families=["ipv4", "ipv6"]), []),
