@@ -1,6 +1,6 @@
 """The rules about the ways between hosts as they are: neighbours, and the way back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from netaddr import cidr_merge
 
@@ -22,11 +22,15 @@ def check_paths(
     host: Host,
     interfaces: Sequence[Interface],
     routes: Sequence[Route],
+    gateways: Collection[str],
     backend: Backend,
     resolved: Resolved,
     findings: Findings,
 ) -> None:
-    """Check a host's ways to the others' addresses; of one that told of no interface nothing is known."""
+    """Check a host's ways to the others' addresses; of one that told of no interface nothing is known.
+
+    gateways: the hosts that routes to pods lead through, which are the nodes.
+    """
     for text in resolved.texts.get(host.inventory_name, ()):
         address = parse_address(text)
         own = [one for one in interfaces if any(found == address for found, _ in one.addresses)]
@@ -35,7 +39,8 @@ def check_paths(
         family = address.family
         beyond = list(_beyond(_on_link(family, interfaces, routes), family, resolved.addresses[family]))
         if backend.routes == "plan" and is_routed(host.groups, backend.control_plane_routes):
-            _check_neighbours(host, beyond, backend, findings)
+            others = [name for _, name, _ in beyond if name in gateways]
+            _check_neighbours(host, others, backend, findings)
         if family == "ipv4":
             _check_way_back(host, own[0].name, beyond, routes, resolved, findings)
 
@@ -61,9 +66,8 @@ def _beyond(on_link: Sequence[Network], family: Family, owned: Sequence[Owned]) 
     yield from owned_within(owned, start, 2 ** WIDTH[family] - 1)
 
 
-def _check_neighbours(host: Host, beyond: Sequence[Owned], backend: Backend, findings: Findings) -> None:
+def _check_neighbours(host: Host, others: Sequence[str], backend: Backend, findings: Findings) -> None:
     """Check that the kernel takes the others as gateways (Linux, net/ipv4/fib_semantics.c, fib_check_nh)."""
-    others = [name for _, name, _ in beyond if name != host.inventory_name]
     if others:
         findings.add(
             "gateway-elsewhere",

@@ -111,6 +111,7 @@ def check_live(
     """Check hosts that have facts. `nodes` is node name -> its planned pod network per family."""
     planned = chosen.backend.ipam == "plan"
     made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
+    gateways = {host.inventory_name for host in hosts if "kube_node" in host.groups}
     for host in hosts:
         if host.facts is None:
             continue
@@ -120,7 +121,7 @@ def check_live(
         live.check_addresses(interfaces)
         routes = routes_of(host, findings)
         live.check_routes(routes)
-        check_paths(host, interfaces, routes, chosen.backend, resolved, findings)
+        check_paths(host, interfaces, routes, gateways, chosen.backend, resolved, findings)
         check_ports(host, settings, chosen, made, findings)
         if not planned:
             live.check_pools(interfaces, chosen.backend)

@@ -135,7 +135,7 @@ def _prepare(
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
     check_node_ports(settings, asked, findings)
     if sound:
-        check_live(asked, settings, resolved, after.nodes, chosen, findings)
+        check_live(ordered, settings, resolved, after.nodes, chosen, findings)
     endpoint = api_endpoint(settings, ordered, resolved.texts, deployed)
     _check_certificate(settings, ordered, resolved, endpoint, findings)
     plan: Plan = {}

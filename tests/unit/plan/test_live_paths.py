@@ -62,6 +62,11 @@ def test_a_host_of_etcd_alone_gets_no_routes_and_needs_no_neighbours() -> None:
     assert prepare(some=some).plan
 
 
+def test_a_host_that_is_no_node_is_nobodys_gateway() -> None:
+    etcd = replace(host("etcd-1", "198.51.100.14"), groups=frozenset({"etcd"}))
+    assert prepare(some=[*seen(ON_LINK, DEFAULT), etcd]).plan
+
+
 def test_a_strict_interface_that_the_way_back_does_not_use_is_refused() -> None:
     around = {"destination": "192.0.2.12/32", "gateway": "10.8.0.1", "device": "tun0"}
     assert findings(some=seen(ON_LINK, around, interface_settings=STRICT)) == [
