@@ -12,6 +12,8 @@ from .pods import Restarts, by_name, explain, is_current, is_ready, pods_path
 from .wait import Objects, observe
 
 _WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
+# How often pods are looked at while their workload rolls out.
+_LOOK_SECONDS = 5.0
 # How many pods a failure message explains; the rest is counted.
 _EXPLAINED = 3
 
@@ -35,7 +37,21 @@ def wait_for_pods(
         for item in objects
         if item["kind"] in _WORKLOADS and namespace in ("", item["metadata"].get("namespace", "default"))
     ]
-    rolled_out = [_wait_for_rollout(client, discovery, item, deadline) for item in workloads]
+
+    def present() -> list[dict[str, Any]]:
+        # One list, of a server that may be away just now.
+        query = {"labelSelector": selector}
+        _, found = observe(client, pods_path(namespace), query, lambda _: True, time.monotonic())
+        return [pod for pod in found.values() if is_current(pod)]
+
+    def rolls_out(item: dict[str, Any]) -> bool:
+        # A workload does not tell that its new pods end again and again, and waits with its old ones for them.
+        while not _wait_for_rollout(client, discovery, item, min(deadline, time.monotonic() + _LOOK_SECONDS)):
+            if time.monotonic() >= deadline or restarts.endless(present()):
+                return False
+        return True
+
+    rolled_out = [rolls_out(item) for item in workloads]
 
     def enough(found: Objects) -> bool:
         current = [pod for pod in found.values() if is_current(pod)]

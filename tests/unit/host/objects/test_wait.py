@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from cluster_objects_server import FakeApi, Json, pod
 
+from flatnet.host.objects import rollout
 from flatnet.host.objects.errors import ObjectsError
 from flatnet.host.objects.run import run
 
@@ -181,6 +182,31 @@ def test_a_pod_that_ends_again_and_again_is_named_before_its_time(api: FakeApi) 
         "Running): container web waits: CrashLoopBackOff (before, it ended with exit code 1: no such plugin: "
         "forwrad); no more pods exist: see that their controller runs and that the selector fits them"
     )
+
+
+def test_a_rollout_whose_new_pod_ends_again_and_again_is_not_waited_for(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "_LOOK_SECONDS", 0.02)
+    old = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "generation": 2}}
+    status = {"observedGeneration": 2, "updatedReplicas": 1, "replicas": 2}
+    api.put(DEPLOYMENT_PATH, {**old, "status": status})
+    api.put(f"{PODS}/web-old", pod("web-old"))
+
+    def crashed(restarts: int) -> Json:
+        state = {"waiting": {"reason": "CrashLoopBackOff"}}
+        entry = {"name": "web", "restartCount": restarts, "state": state}
+        return api.put(f"{PODS}/web-new", pod("web-new", ready=False, containerStatuses=[entry]))
+
+    crashed(0)
+    later = threading.Thread(target=lambda: [time.sleep(0.3), crashed(3)])
+    later.start()
+    began = time.monotonic()
+    message = failure(api, objects=[DEPLOYMENT], wait_for_pods={**WEB, "seconds": 30})
+    later.join()
+    assert time.monotonic() - began < 10
+    assert "1 of 2 pods with app=web in shop are ready after" in message
+    assert "and it ends again and again: web-new" in message
 
 
 def test_old_pods_are_not_taken_for_the_new_ones(api: FakeApi) -> None:
