@@ -101,6 +101,12 @@ class Pair:
         return tuple(one for one in found if one.unit != "kube-proxy" or self.has_kube_proxy)
 
     @property
+    def every_unit(self) -> tuple[Restart, ...]:
+        """The restart of every unit on every host that runs it before and after."""
+        units = [unit for names in UNITS.values() for unit in names]
+        return (*self.restarts(*units), *self.backend_restarts())
+
+    @property
     def has_kube_proxy(self) -> bool:
         """Whether kube-proxy runs before and after."""
         return "none" not in (self.before["kube_proxy_mode"], self.after["kube_proxy_mode"])

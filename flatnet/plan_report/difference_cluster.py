@@ -9,7 +9,7 @@ from typing import Any
 
 from flatnet.contract.schema import titled
 from flatnet.plan_report.changes import Change, Pair
-from flatnet.plan_report.words import listed
+from flatnet.plan_report.words import listed, verb
 
 
 def cluster_changes(pair: Pair) -> list[Change]:
@@ -24,7 +24,12 @@ def cluster_changes(pair: Pair) -> list[Change]:
         if key not in _COMPARE.keys() | _FOLLOWING and pair.before.get(key) != pair.after.get(key)
     )
     found += [
-        Change(key, f"{key} changes.", ("What this restarts is not known here; run --check --diff to see.",))
+        Change(
+            key,
+            f"{key} changes, which another version of flatnet wrote.",
+            ("At most every unit restarts; run --check --diff to see which.",),
+            pair.every_unit,
+        )
         for key in unknown
     ]
     return found
@@ -77,6 +82,73 @@ def _service_cidrs(pair: Pair) -> list[Change]:
 def _dns_addresses(pair: Pair) -> list[Change]:
     words = _moves(pair, "dns_addresses", "The DNS address")
     return [Change("dns_addresses", words, restarts=pair.restarts("kubelet"))]
+
+
+def _dns_upstreams(pair: Pair) -> list[Change]:
+    before, after = (_text(side.get("dns_upstreams") or ["none"]) for side in (pair.before, pair.after))
+    return [
+        Change(
+            "dns_upstreams",
+            f"The DNS servers for names outside the cluster: {before} becomes {after}.",
+            ("The pods of CoreDNS are replaced, one after the other; no unit restarts.",),
+        )
+    ]
+
+
+def _extra_services(pair: Pair) -> list[Change]:
+    before, after = (
+        {item["metadata"]["name"]: item for item in side.get("service_cidr_objects", ())}
+        for side in (pair.before, pair.after)
+    )
+    shown = [_text(side.get("extra_service_cidrs") or ["none"]) for side in (pair.before, pair.after)]
+    effects = []
+    if made := sorted(after.keys() - before.keys()):
+        effects.append(f"{_object(made)} {listed(made)} {verb(made, 'is', 'are')} made; no unit restarts.")
+    if gone := sorted(before.keys() - after.keys()):
+        effects.append(
+            f"{_object(gone)} {listed(gone)} {verb(gone, 'is', 'are')} no longer applied, and no unit "
+            "restarts: delete with kubectl what is to go, once no Service has an address of it."
+        )
+    words = f"The further service networks: {shown[0]} becomes {shown[1]}."
+    return [Change("extra_service_cidrs", words, tuple(effects))]
+
+
+def _object(names: Sequence[str]) -> str:
+    return verb(names, "The ServiceCIDR", "The ServiceCIDRs")
+
+
+def _api_port(pair: Pair) -> list[Change]:
+    units = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return [
+        Change(
+            "api_port",
+            _moves(pair, "api_port", "The port of the API server"),
+            ("The kubeconfigs on the control plane are rewritten.",),
+            pair.restarts(*units),
+        )
+    ]
+
+
+def _programs(pair: Pair) -> list[Change]:
+    before, after = pair.before.get("programs", {}), pair.after.get("programs", {})
+    parts = [
+        f"{name} {_value(before.get(name))} becomes {_value(after.get(name))}"
+        for name in _differing(before, after)
+    ]
+    return [
+        Change(
+            "programs",
+            f"Where the programs come from: {'; '.join(parts)}.",
+            ("A program that is the same there restarts nothing; at most every unit restarts.",),
+            pair.every_unit,
+        )
+    ]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {text}" for name, text in sorted(value.items())) or "none"
+    return str(value or "none")
 
 
 def _node_port_range(pair: Pair) -> list[Change]:
@@ -190,9 +262,6 @@ def _api_endpoint(pair: Pair) -> list[Change]:
             return []
         words = f"The host of the API server: {before['host']} becomes {after['host']}."
         return [Change("api_endpoint", words)]
-    units = ["kubelet", "kube-proxy"]
-    if before["port"] != after["port"]:
-        units += ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
     return [
         Change(
             "api_endpoint",
@@ -201,7 +270,7 @@ def _api_endpoint(pair: Pair) -> list[Change]:
                 "The kubeconfigs on the hosts are rewritten.",
                 "Hosts that a run leaves out, and people with a kubeconfig of their own, lose the API.",
             ),
-            (*pair.restarts(*units), *pair.backend_restarts()),
+            (*pair.restarts("kubelet", "kube-proxy"), *pair.backend_restarts()),
         )
     ]
 
@@ -245,7 +314,8 @@ def _backend(pair: Pair) -> list[Change]:
     if titled(before) == titled(after):
         changed = listed(_differing(before, after))
         effects = ("The routes and the CNI configuration follow; run --check --diff to see.",)
-        return [Change("backend", f"What backend {after['name']} declares changes: {changed}.", effects)]
+        words = f"What backend {after['name']} declares changes: {changed}."
+        return [Change("backend", words, effects, pair.backend_restarts())]
     words = f"The backend: {titled(before)} becomes {titled(after)}."
     if before["name"] == after["name"]:
         effects = (f"{titled(after)} is set up on every node.",)
@@ -275,6 +345,9 @@ _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "backend": _backend,
     "policy_engine": _policy_engine,
     "dns_addresses": _dns_addresses,
+    "dns_upstreams": _dns_upstreams,
+    "extra_service_cidrs": _extra_services,
+    "api_port": _api_port,
     "api_endpoint": _api_endpoint,
     "apiserver_sans": _sans,
     "node_port_range": _node_port_range,
@@ -283,6 +356,7 @@ _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "kubelet_configuration": _kubelet,
     "flags": _flags,
     "mtu": _mtu,
+    "programs": _programs,
 }
 # Keys that follow from others, or from the hosts, and are told with them.
 _FOLLOWING = frozenset(
@@ -295,6 +369,9 @@ _FOLLOWING = frozenset(
         "nodes",
         "routes",
         "schema_version",
+        "service_cidr_objects",
         "underlay_mtu",
     }
 )
+COMPARED = frozenset({*_COMPARE, *_FOLLOWING})
+"""Every key of a plan of which a change is told."""

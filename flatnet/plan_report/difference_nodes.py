@@ -13,7 +13,7 @@ def node_changes(pair: Pair) -> list[Change]:
     """Return the changes of hosts, each kind once with all of its hosts."""
     return [
         change
-        for compare in (_joins, _leaves, _renames, _addresses, _pod_networks, _groups, _etcd)
+        for compare in (_joins, _leaves, _renames, _addresses, _pod_networks, _sizes, _groups, _etcd)
         for change in compare(pair)
     ]
 
@@ -153,6 +153,23 @@ def _pod_networks(pair: Pair) -> list[Change]:
     if pair.after["backend"]["routes"] == "plan":
         effects.append("The routes to these pods change on every other host.")
     return [Change("node pod network", f"The pods move: {listed(moved)}.", tuple(effects))]
+
+
+def _sizes(pair: Pair) -> list[Change]:
+    """Tell of the pods that single hosts run; what all others run is told with the kubelets' settings."""
+    found: dict[str, list[str]] = {}
+    for host in pair.stayed:
+        before, after = ((side or {}).get("max_pods") for side in (host.before, host.after))
+        if before != after:
+            words = f"{before or 'as all nodes'} becomes {after or 'as all nodes'}"
+            found.setdefault(words, []).append(host.after_name)
+    if not found:
+        return []
+    names = sorted(name for some in found.values() for name in some)
+    nodes = tuple(name for name in names if name in pair.running("kube_node"))
+    words = "; ".join(f"{listed(some)} {change}" for change, some in sorted(found.items()))
+    restarts = (Restart("kubelet", nodes),) if nodes else ()
+    return [Change("node max pods", f"The most pods of a node: {words}.", ("Pods keep running.",), restarts)]
 
 
 def _groups(pair: Pair) -> list[Change]:

@@ -26,11 +26,13 @@ Document = dict[str, Any]
 # What reading relies on; the schema says the rest.
 _NEEDED: Mapping[str, type] = {
     "api_endpoint": dict,
+    "api_port": int,
     "apiserver_sans": dict,
     "backend": dict,
     "cluster_name": str,
     "dns_addresses": list,
     "dns_domain": str,
+    "dns_upstreams": list,
     "families": list,
     "first_service_addresses": list,
     "flags": dict,
@@ -44,6 +46,7 @@ _NEEDED: Mapping[str, type] = {
     "nodes": dict,
     "pod_cidrs": list,
     "policy_engine": dict,
+    "programs": dict,
     "routes": list,
     "service_cidrs": list,
     "underlay_mtu": int,

@@ -21,7 +21,7 @@ from flatnet.errors import FlatnetError
 from flatnet.plan import Host, Settings, plan_network
 from flatnet.plan_report import SCHEMA_PATH, SCHEMA_VERSION, document_text, parse_document, plan_document
 from flatnet.settings import SETTINGS
-from flatnet.settings.cluster import CHECK, PROGRAMS
+from flatnet.settings.cluster import CHECK
 from tests.docs import plan_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +92,12 @@ def example_inputs() -> Iterator[dict[str, Any]]:
     yield settings(replace(Settings(), pod_cidrs=TWO)) | {"contract": SEVERAL}
     yield settings(allowed_changes=("dns-domain",), dns_domain="k8s.example.com")
     yield node_b(max_pods=60)
+    yield settings(
+        programs_source="directory",
+        programs_directory="/srv/programs",
+        programs_releases="releases.yml",
+        programs_exceptions={"coredns": "gomod"},
+    )
 
 
 # What no contract of an example has.
@@ -169,6 +175,7 @@ NAMED = {
     "$.needs.kernel_features",
     "$.backend.needs.commands",
     "$.backend.makes.interfaces",
+    "$.programs.exceptions",
 }
 
 
@@ -205,8 +212,8 @@ def test_everything_that_is_described_is_written_by_some_example() -> None:
 
 
 # Settings that the roles of their own names use, or the adapter that calls the planner.
-NOT_PLANNED = {one.name for one in SETTINGS if one.section in (PROGRAMS, CHECK)}
-NOT_PLANNED |= {"state_directory", "dns_upstreams", "network_backend", "existing_nodes"}
+NOT_PLANNED = {one.name for one in SETTINGS if one.section == CHECK}
+NOT_PLANNED |= {"state_directory", "network_backend", "existing_nodes"}
 
 
 @pytest.mark.parametrize("kind", [Settings, Host])

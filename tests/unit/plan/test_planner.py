@@ -79,6 +79,9 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
         },
         "mtu": 1450,
         "node_port_range": "30000-32767",
+        "api_port": 6443,
+        "dns_upstreams": ["/etc/resolv.conf"],
+        "programs": {"source": "release", "exceptions": {}, "directory": "", "releases": ""},
         "node_prefixes": [24],
         "nodes": {
             "node-a": {

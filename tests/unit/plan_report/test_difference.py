@@ -14,7 +14,7 @@ from plan_report_cases import DUAL_HOSTS, PLANS, THREE, WIDE, difference, plan
 from flatnet.plan import Host, Settings
 from flatnet.plan.immutable import KINDS, immutable_changes
 from flatnet.plan_report import Change, Difference, plan_difference, plan_document
-from flatnet.plan_report.changes import Restart, combined
+from flatnet.plan_report.changes import UNITS, Restart, combined
 
 ROOT = Path(__file__).resolve().parents[3]
 NODES = ("control-plane-1", "node-1", "node-2")
@@ -383,8 +383,9 @@ def test_a_host_that_gets_another_part_starts_and_keeps_units() -> None:
 
 def test_a_key_that_is_not_known_is_told_and_not_passed_over() -> None:
     change = only(difference(plan() | {"colour": "blue"}, plan() | {"colour": "red"}))
-    assert change.words == "colour changes."
-    assert change.effects == ("What this restarts is not known here; run --check --diff to see.",)
+    assert change.words == "colour changes, which another version of flatnet wrote."
+    assert change.effects == ("At most every unit restarts; run --check --diff to see which.",)
+    assert {unit for group in UNITS.values() for unit in group} == set(restarts(change))
 
 
 def test_a_flag_that_is_new_restarts_its_daemon() -> None:

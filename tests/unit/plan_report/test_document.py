@@ -103,9 +103,8 @@ ADVICE = "restore the file from version control, or have it written again"
         (
             '{"schema_version": 1}',
             "the plan in plan.json is wrong: api_endpoint is missing or not a JSON object, "
-            "apiserver_sans is missing or not a JSON object, backend is missing or not a JSON object "
-            "and 19 more "
-            "faults",
+            "api_port is missing or not a JSON number, apiserver_sans is missing or not a JSON object "
+            "and 22 more faults",
         ),
     ],
     ids=["empty", "cut", "list", "nothing", "newer", "bare"],
