@@ -10,47 +10,35 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flatnet.errors import FlatnetError
 from flatnet.late_writes import refuse_late_write
-from flatnet.plan.addresses import parse_network
+from flatnet.plan.addresses import WIDTH, parse_address, parse_network
 from flatnet.plan.routes import is_routed
+from flatnet.plan_report.validity import SCHEMA_PATH, faults, is_of, schema
 
+__all__ = [
+    "SCHEMA_PATH",
+    "SCHEMA_VERSION",
+    "Document",
+    "document_text",
+    "family_of",
+    "parse_document",
+    "plan_document",
+    "plan_of",
+    "read_document",
+    "routes_of",
+    "write_text",
+]
 SCHEMA_VERSION = 1
-SCHEMA_PATH = Path(__file__).with_name("schema.json")
 
 Document = dict[str, Any]
 
-# What reading relies on; the schema says the rest.
-_NEEDED: Mapping[str, type] = {
-    "api_endpoint": dict,
-    "api_port": int,
-    "apiserver_sans": dict,
-    "backend": dict,
-    "cluster_name": str,
-    "dns_addresses": list,
-    "dns_domain": str,
-    "dns_upstreams": list,
-    "families": list,
-    "first_service_addresses": list,
-    "flags": dict,
-    "kube_proxy_mode": str,
-    "kubelet_configuration": dict,
-    "masquerade": dict,
-    "mtu": int,
-    "needs": dict,
-    "node_port_range": str,
-    "node_prefixes": list,
-    "nodes": dict,
-    "pod_cidrs": list,
-    "policy_engine": dict,
-    "programs": dict,
-    "routes": list,
-    "service_cidrs": list,
-    "underlay_mtu": int,
-}
+# Parts with an entry for every node, whose shape is checked by a quicker way than the schema's.
+_LARGE = ("nodes", "routes")
 _NODE_LISTS = ("addresses", "groups", "pod_cidrs", "pod_gateways", "tunnel_addresses")
 
 
@@ -130,32 +118,93 @@ def parse_document(text: str, name: str) -> Document:
         raise FlatnetError(
             f"the plan in {name} has schema_version {version!r}, this is made for {SCHEMA_VERSION}; {advice}"
         )
-    faults = [
-        f"{key} is missing or not a JSON {_JSON_NAMES[kind]}"
-        for key, kind in _NEEDED.items()
-        if not isinstance(data.get(key), kind) or isinstance(data.get(key), bool)
-    ]
-    if isinstance(data.get("nodes"), dict):
-        faults += [
-            fault for host, node in sorted(data["nodes"].items()) for fault in _node_faults(host, node)
-        ]
-    if faults:
-        more = f" and {len(faults) - 3} more faults" if len(faults) > 3 else ""
-        raise FlatnetError(f"the plan in {name} is wrong: {', '.join(faults[:3])}{more}; {advice}")
+    found = [*faults({key: value for key, value in data.items() if key not in _LARGE}, _schema())]
+    found += _large_faults(data)
+    found = found or _relation_faults(data)
+    if found:
+        more = f" and {len(found) - 3} more faults" if len(found) > 3 else ""
+        raise FlatnetError(f"the plan in {name} is wrong: {', '.join(found[:3])}{more}; {advice}")
     return data
 
 
-_JSON_NAMES: Mapping[type, str] = {dict: "object", list: "array", str: "string", int: "number"}
+@cache
+def _schema() -> dict[str, Any]:
+    whole = schema()
+    required = [key for key in whole["required"] if key not in _LARGE]
+    return {**whole, "required": required}
+
+
+def _large_faults(data: Mapping[str, Any]) -> list[str]:
+    nodes, routes = data.get("nodes"), data.get("routes")
+    if not isinstance(nodes, dict):
+        return ["nodes is missing or not an object"]
+    found = [fault for host, node in sorted(nodes.items()) for fault in _node_faults(host, node)]
+    if not isinstance(routes, list):
+        found.append("routes is missing or not an array")
+    elif not all(isinstance(one, dict) and _is_route(one) for one in routes):
+        found.append("routes has an entry that is none")
+    return found
+
+
+def _relation_faults(data: Mapping[str, Any]) -> list[str]:
+    """Return what does not agree in a document whose parts are all right by themselves."""
+    families = data["families"]
+    found = []
+    try:
+        pods = [parse_network(text) for text in data["pod_cidrs"]]
+        services = [parse_network(text) for text in data["service_cidrs"]]
+        for text in data.get("extra_service_cidrs", ()):
+            parse_network(text)
+        for text in (*data["first_service_addresses"], *data["dns_addresses"]):
+            parse_address(text)
+    except FlatnetError as error:
+        return [str(error).partition(";")[0]]
+    if list(dict.fromkeys(network.family for network in pods)) != families:
+        found.append("pod_cidrs are not of the families")
+    if [network.family for network in services] != families:
+        found.append("service_cidrs are not of the families")
+    prefixes = dict(zip(families, data["node_prefixes"], strict=False))
+    if len(data["node_prefixes"]) != len(families):
+        found.append("node_prefixes are not one per family")
+    elif not all(
+        network.prefix <= prefixes.get(network.family, 0) <= WIDTH[network.family] for network in pods
+    ):
+        found.append("node_prefixes do not split pod_cidrs")
+    if data["api_endpoint"]["host"] not in data["nodes"]:
+        found.append(f"api_endpoint.host {data['api_endpoint']['host']} is no host of the plan")
+    if data["mtu"] > data["underlay_mtu"]:
+        found.append("mtu is larger than underlay_mtu")
+    return found
+
+
+def _is_route(route: Mapping[str, Any]) -> bool:
+    return all(isinstance(route.get(key), str) for key in ("destination", "gateway", "host"))
 
 
 def _node_faults(host: str, node: object) -> list[str]:
     if not isinstance(node, dict) or not isinstance(node.get("name"), str):
         return [f"nodes.{host} has no name"]
-    return [
+    found = [
         f"nodes.{host}.{key} is not an array of strings"
         for key in _NODE_LISTS
         if not isinstance(node.get(key), list) or not all(isinstance(item, str) for item in node[key])
     ]
+    if found:
+        return found
+    if not node["addresses"]:
+        return [f"nodes.{host}.addresses is empty"]
+    if not isinstance(node.get("routed"), bool):
+        return [f"nodes.{host}.routed is not a boolean"]
+    if not is_of(node.get("max_pods", 1), "integer"):
+        return [f"nodes.{host}.max_pods is not an integer"]
+    try:
+        for text in node["pod_cidrs"]:
+            parse_network(text)
+        for text in node["addresses"]:
+            parse_address(text)
+    except FlatnetError as error:
+        return [f"nodes.{host}: {str(error).partition(';')[0]}"]
+    return []
 
 
 def read_document(path: Path) -> Document | None:
