@@ -13,8 +13,9 @@ from flatnet.plan.findings import Findings
 from flatnet.plan.immutable import KINDS
 from flatnet.plan_report.difference import plan_difference
 from flatnet.plan_report.difference_table import difference_table
-from flatnet.plan_report.document import SCHEMA_PATH, Document, read_document
-from flatnet.plan_report.installers import kubeadm_configuration, node_objects, plain_flags
+from flatnet.plan_report.document import SCHEMA_PATH, Document, document_text, read_document, write_text
+from flatnet.plan_report.installers import node_objects, plain_flags, service_objects
+from flatnet.plan_report.kubeadm import kubeadm_configuration
 from flatnet.plan_report.page import page_html
 
 
@@ -38,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     kubeadm = commands.add_parser(
         "kubeadm", parents=[with_plan], help="configuration for kubeadm, kubelet and kube-proxy, as YAML"
     )
-    kubeadm.set_defaults(run=lambda options: kubeadm_configuration(_document(options.plan)))
+    kubeadm.add_argument("--host", default="", help="for this host to join, by inventory name")
+    kubeadm.set_defaults(run=lambda options: kubeadm_configuration(_document(options.plan), options.host))
     flags = commands.add_parser("flags", parents=[with_plan], help="flags of every daemon, one per line")
     flags.add_argument("--host", default="", help="add the flags of this host, by inventory name")
     flags.set_defaults(run=lambda options: plain_flags(_document(options.plan), options.host))
@@ -46,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
         "nodes", parents=[with_plan], help="Node objects with their pod networks, as YAML"
     )
     nodes.set_defaults(run=lambda options: node_objects(_document(options.plan)))
+    services = commands.add_parser(
+        "services", parents=[with_plan], help="ServiceCIDR objects of further service networks, as YAML"
+    )
+    services.set_defaults(run=lambda options: service_objects(_document(options.plan)))
+    record = commands.add_parser(
+        "record", parents=[with_plan], help="note the plan as deployed, so that the next ones keep to it"
+    )
+    record.add_argument("deployed", type=Path, help="network_deployed.json beside the inventory")
+    record.set_defaults(run=_record)
     page = commands.add_parser("page", parents=[with_plan], help="the page, as HTML")
     page.add_argument("--deployed", type=Path, help="plan.json of what is deployed")
     page.set_defaults(run=_page)
@@ -73,6 +84,14 @@ def _document(path: Path) -> Document:
     if document is None:
         raise FlatnetError(f"there is no plan {path}; make it with playbooks/plan_network.yml")
     return document
+
+
+def _record(options: argparse.Namespace) -> str:
+    document = _document(options.plan)
+    # What is there and cannot be read is somebody's to look at, not to be replaced.
+    read_document(options.deployed)
+    is_new = write_text(options.deployed, document_text(document))
+    return f"{options.deployed}: {'recorded' if is_new else 'nothing changes'}\n"
 
 
 def _page(options: argparse.Namespace) -> str:

@@ -19,6 +19,7 @@ from flatnet.late_writes import refuse_late_write
 from flatnet.plan.addresses import WIDTH, parse_address, parse_network
 from flatnet.plan.routes import is_routed
 from flatnet.plan_report.validity import SCHEMA_PATH, faults, is_of, schema
+from flatnet.plan_report.words import listed
 
 __all__ = [
     "SCHEMA_PATH",
@@ -26,6 +27,7 @@ __all__ = [
     "Document",
     "document_text",
     "family_of",
+    "host_of",
     "parse_document",
     "plan_document",
     "plan_of",
@@ -73,6 +75,14 @@ def _routes(plan: Mapping[str, Any]) -> list[dict[str, str]]:
             route = {"destination": cidr, "gateway": addresses[family], "host": name}
             found.append(((order[family], parse_network(cidr)), route))
     return [route for _, route in sorted(found, key=lambda item: item[0])]
+
+
+def host_of(document: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """Return the host of this inventory name. Raises FlatnetError when it is not in the plan."""
+    nodes: Mapping[str, Mapping[str, Any]] = document["nodes"]
+    if host not in nodes:
+        raise FlatnetError(f"host {host!r} is not in the plan; it has {listed(sorted(nodes), 10)}")
+    return nodes[host]
 
 
 def routes_of(document: Mapping[str, Any], name: str) -> list[dict[str, str]]:

@@ -12,7 +12,8 @@ from flatnet.contract import find_contracts
 from flatnet.plan import Host, Settings, plan_network
 from flatnet.plan_report import plan_document
 from flatnet.plan_report.document import Document
-from flatnet.plan_report.installers import kubeadm_configuration, plain_flags
+from flatnet.plan_report.installers import plain_flags
+from flatnet.plan_report.kubeadm import kubeadm_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {
@@ -56,7 +57,7 @@ def test_a_daemon_knows_every_flag(programs: Path, document: Document, daemon: s
 def test_kube_proxy_reads_its_configuration_strictly(
     programs: Path, document: Document, tmp_path: Path
 ) -> None:
-    wanted = list(yaml.safe_load_all(kubeadm_configuration(document)))[2]
+    wanted = list(yaml.safe_load_all(kubeadm_configuration(document)))[3]
     (tmp_path / "wanted.json").write_text(json.dumps(wanted))
     said = run(
         programs / "kube-proxy",

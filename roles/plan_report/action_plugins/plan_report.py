@@ -24,7 +24,8 @@ try:
     )
     from flatnet.plan_report.address_map import capacity_lines
     from flatnet.plan_report.document import Document
-    from flatnet.plan_report.installers import kubeadm_configuration, node_objects, plain_flags
+    from flatnet.plan_report.installers import node_objects, plain_flags, service_objects
+    from flatnet.plan_report.kubeadm import kubeadm_configuration
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
@@ -39,6 +40,7 @@ FORMATS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
     "kubeadm": ("kubeadm.yaml", kubeadm_configuration),
     "flags": ("flags.txt", plain_flags),
     "nodes": ("nodes.yaml", node_objects),
+    "services": ("services.yaml", service_objects),
 }
 PAGE = "plan.html"
 

@@ -15,7 +15,8 @@ from plan_report_cases import PLANS, plan
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings
 from flatnet.plan_report import difference_table, page_html, parse_document, plan_difference, plan_document
-from flatnet.plan_report.installers import kubeadm_configuration, node_objects, plain_flags
+from flatnet.plan_report.installers import node_objects, plain_flags
+from flatnet.plan_report.kubeadm import kubeadm_configuration
 from flatnet.plan_report.validity import faults, schema
 
 WANTED = plan_document(plan(Settings(node_prefixes=(25,), dns_upstreams=("192.0.2.53",))))

@@ -1,19 +1,21 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from plan_cases import DUAL
-from plan_report_cases import DUAL_HOSTS, PLANS, plan
+from plan_cases import DUAL, host
+from plan_report_cases import DUAL_HOSTS, PLANS, THREE, plan
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Settings
-from flatnet.plan_report import document_text, plan_document
+from flatnet.plan_report import document_text, plan_document, read_document
 from flatnet.plan_report.cli import main
-from flatnet.plan_report.installers import kubeadm_configuration, kubeadm_notes, node_objects, plain_flags
+from flatnet.plan_report.installers import node_objects, plain_flags, service_objects
+from flatnet.plan_report.kubeadm import kubeadm_configuration, kubeadm_notes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,11 +35,27 @@ def test_kubeadm_gets_the_networks_the_names_and_the_flags_that_it_does_not_deri
     found = by_kind(
         kubeadm_configuration(plan_document(plan(Settings(extra_apiserver_sans=("api.example.com",)))))
     )
-    assert list(found) == ["ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"]
+    assert list(found) == [
+        "InitConfiguration",
+        "ClusterConfiguration",
+        "KubeletConfiguration",
+        "KubeProxyConfiguration",
+    ]
+    assert found["InitConfiguration"] == {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "InitConfiguration",
+        "localAPIEndpoint": {"advertiseAddress": "192.0.2.11", "bindPort": 6443},
+        "nodeRegistration": {
+            "name": "control-plane-1",
+            "taints": [],
+            "kubeletExtraArgs": [{"name": "node-ip", "value": "192.0.2.11"}],
+        },
+    }
     assert found["ClusterConfiguration"] == {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "clusterName": "kubernetes",
+        "controlPlaneEndpoint": "192.0.2.11:6443",
         "networking": {
             "dnsDomain": "cluster.local",
             "podSubnet": "10.200.0.0/16",
@@ -99,17 +117,13 @@ def test_what_kubeadm_does_not_do_by_itself_is_said() -> None:
     moved = plan_document(plan(Settings(dns_addresses=("10.32.0.53",))))
     move = "kubeadm makes its DNS Service at 10.32.0.10: make it again at 10.32.0.53."
     assert kubeadm_notes(moved) == [apply, move]
-    assert kubeadm_configuration(moved).startswith(f"# {apply}\n# {move}\n---\n")
-
-
-def test_a_service_network_without_a_tenth_address_has_its_dns_elsewhere() -> None:
-    small = plan_document(plan(Settings(service_cidrs=("10.32.0.0/29",), dns_addresses=("10.32.0.3",))))
-    assert "make it again at 10.32.0.3." in kubeadm_notes(small)[1]
+    assert kubeadm_configuration(moved).startswith(f"---\n# {apply}\n# {move}\n")
 
 
 def test_plain_flags_are_one_a_line_under_their_daemon() -> None:
     assert plain_flags(plan_document(plan())) == (
         "# kube-apiserver\n"
+        "--secure-port=6443\n"
         "--service-cluster-ip-range=10.32.0.0/24\n"
         "--service-node-port-range=30000-32767\n"
         "\n"
@@ -173,6 +187,96 @@ def test_a_backend_with_its_own_networks_has_no_node_objects() -> None:
         node_objects(document)
 
 
+def test_a_host_joins_with_its_name_its_addresses_and_its_number_of_pods() -> None:
+    small = [*DUAL_HOSTS[:2], replace(DUAL_HOSTS[2], max_pods=50)]
+    found = by_kind(kubeadm_configuration(plan_document(plan(DUAL, small)), "node-3"))["JoinConfiguration"]
+    assert found["nodeRegistration"] == {
+        "name": "node-3",
+        "kubeletExtraArgs": [
+            {"name": "max-pods", "value": "50"},
+            {"name": "node-ip", "value": "192.0.2.13,2001:db8::3"},
+        ],
+    }
+    assert found["discovery"] == {"file": {"kubeConfigPath": "/etc/kubernetes/discovery.conf"}}
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("control-plane-1", "control-plane-1 makes the cluster with kubeadm init"),
+        ("node-9", "host 'node-9' is not in the plan"),
+    ],
+)
+def test_who_cannot_join_is_told(host: str, message: str) -> None:
+    with pytest.raises(FlatnetError, match=message):
+        kubeadm_configuration(plan_document(plan()), host)
+
+
+def test_a_port_an_endpoint_an_etcd_apart_and_further_services_are_told() -> None:
+    apart = [replace(THREE[0], groups=THREE[0].groups - {"etcd"}), *THREE[1:], host("store", "192.0.2.9")]
+    apart[-1] = replace(apart[-1], groups=frozenset({"etcd"}))
+    wanted = Settings(
+        api_port=7443,
+        api_endpoint="api.example.com:443",
+        extra_service_cidrs=("10.33.0.0/24",),
+        dns_upstreams=("192.0.2.53",),
+    )
+    document = plan_document(plan(wanted, apart))
+    found = by_kind(kubeadm_configuration(document))
+    assert found["InitConfiguration"]["localAPIEndpoint"]["bindPort"] == 7443
+    cluster = found["ClusterConfiguration"]
+    assert cluster["controlPlaneEndpoint"] == "api.example.com:443"
+    assert cluster["etcd"]["external"]["endpoints"] == ["https://192.0.2.9:2379"]
+    assert [item["spec"]["cidrs"] for item in yaml.safe_load_all(service_objects(document))] == [
+        ["10.33.0.0/24"]
+    ]
+    told = " ".join(kubeadm_notes(document))
+    assert "ServiceCIDR" in told
+    assert "forward to 192.0.2.53" in told
+    assert "etcd runs apart" in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            Settings(service_cidrs=("10.0.0.0/11",), pod_cidrs=("10.200.0.0/16",)),
+            "too large for kubeadm; use a /12",
+        ),
+        (
+            Settings(service_cidrs=("10.32.0.0/29",), dns_addresses=("10.32.0.3",)),
+            "too small for kubeadm; use a /28",
+        ),
+    ],
+)
+def test_sizes_that_kubeadm_refuses_are_refused(settings: Settings, message: str) -> None:
+    with pytest.raises(FlatnetError, match=message):
+        kubeadm_configuration(plan_document(plan(settings)))
+
+
+@pytest.mark.parametrize("name", ["4e7", "y", "n", "1", "0x1f", "1e3", "null", "on", "12", "07", "true"])
+def test_names_that_look_like_something_else_are_text_for_every_reader(name: str) -> None:
+    text = node_objects(plan_document(plan(some=[THREE[0], host(name, "192.0.2.12")])))
+    assert f'name: "{name}"\n' in text
+    assert [item["metadata"]["name"] for item in yaml.safe_load_all(text)] == sorted(
+        [name, "control-plane-1"]
+    )
+
+
+def test_whoever_installs_another_way_records_what_was_done(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "inventory" / "network_deployed.json"
+    assert main(["record", str(written), str(record)]) == 0
+    assert capsys.readouterr().out == f"{record}: recorded\n"
+    assert read_document(record) == plan_document(plan())
+    assert main(["record", str(written), str(record)]) == 0
+    assert capsys.readouterr().out == f"{record}: nothing changes\n"
+    record.write_text("{")
+    assert main(["record", str(written), str(record)]) == 1
+    assert record.read_text() == "{"
+
+
 def test_yaml_has_no_anchors() -> None:
     assert not re.search(r"[&*]id0", node_objects(plan_document(plan())))
 
@@ -184,6 +288,8 @@ def test_commands_read_the_plan(written: Path, capsys: pytest.CaptureFixture[str
         (["flags"], plain_flags(document)),
         (["flags", "--host", "node-1"], plain_flags(document, "node-1")),
         (["nodes"], node_objects(document)),
+        (["services"], service_objects(document)),
+        (["kubeadm", "--host", "node-1"], kubeadm_configuration(document, "node-1")),
     ):
         assert main([arguments[0], str(written), *arguments[1:]]) == 0
         assert capsys.readouterr().out == expected
