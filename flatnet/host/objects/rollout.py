@@ -45,11 +45,13 @@ def wait_for_pods(
         return [pod for pod in found.values() if is_current(pod)]
 
     def rolls_out(item: dict[str, Any]) -> bool:
-        # A workload does not tell that its new pods end over and over, and waits for them with its old ones.
-        while not _wait_for_rollout(client, discovery, item, min(deadline, time.monotonic() + _LOOK_SECONDS)):
-            if time.monotonic() >= deadline or restarts.endless(present()):
+        # A workload does not tell that its new pods end again and again, and keeps its old ones meanwhile.
+        while True:
+            look = min(deadline, time.monotonic() + _LOOK_SECONDS)
+            if _wait_for_rollout(client, discovery, item, look):
+                return True
+            if look == deadline or restarts.endless(present()):
                 return False
-        return True
 
     rolled_out = [rolls_out(item) for item in workloads]
 

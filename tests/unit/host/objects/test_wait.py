@@ -199,7 +199,7 @@ def test_a_rollout_whose_new_pod_ends_again_and_again_is_not_waited_for(
         return api.put(f"{PODS}/web-new", pod("web-new", ready=False, containerStatuses=[entry]))
 
     crashed(0)
-    later = threading.Thread(target=lambda: [time.sleep(0.3), crashed(3)])
+    later = threading.Timer(0.3, crashed, [3])
     later.start()
     began = time.monotonic()
     message = failure(api, objects=[DEPLOYMENT], wait_for_pods={**WEB, "seconds": 30})
