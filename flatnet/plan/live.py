@@ -2,7 +2,8 @@
 
 Facts of a host: {interfaces: [{name, mtu, addresses: ["192.0.2.11/24"], kind, details}], routes:
 [{destination, gateway, device, protocol, type, table}], nameservers: ["192.0.2.53"], listening: [{address,
-port, protocol, process, unit}], interface_settings: {name: {ipv4: {rp_filter: 1}}}, machine_id,
+port, protocol, process, unit}], rules: [{source: "192.0.2.11/32", table}], interface_settings:
+{name: {ipv4: {rp_filter: 1}}}, machine_id,
 ip_local_port_range: [first, last], ip_local_reserved_ports: [[first, last]], kernel_features: {vxlan: true}}.
 All keys are optional; what was not reported is not judged.
 """
@@ -19,6 +20,8 @@ from flatnet.plan.rules import Resolved
 from flatnet.settings import Settings
 
 DEFAULT_MTU = 1500
+# Kinds of interfaces by which nothing comes in: what has its addresses there is announced by others.
+_INNER = frozenset({"dummy", "loopback"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Interface:
     name: str
     mtu: int | None
     addresses: tuple[tuple[Address, Network], ...]
+    takes_packets: bool = True
+    """Whether packets to its addresses come in by it, and not by any other interface."""
 
 
 # What a route has that says nothing of it.
@@ -61,7 +66,8 @@ def interfaces_of(host: Host, findings: Findings) -> list[Interface]:
                 _unreadable(host, f"interface {item.get('name')}", error, findings)
         mtu = item.get("mtu")
         known = isinstance(mtu, int) and not isinstance(mtu, bool)
-        read.append(Interface(str(item.get("name")), mtu if known else None, tuple(addresses)))
+        takes_packets = item.get("kind") not in _INNER
+        read.append(Interface(str(item.get("name")), mtu if known else None, tuple(addresses), takes_packets))
     return read
 
 
@@ -152,6 +158,21 @@ def interface_settings(host: Host, interface: str, setting: str) -> int:
     for key in (interface, "ipv4", setting):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found if isinstance(found, int) else 0
+
+
+def routes_by_source(host: Host, address: Address) -> bool:
+    """Tell whether a rule gives what the host sends from the address another table than the main one.
+
+    So have hosts with several links each a way back of its own (Linux, net/ipv4/fib_frontend.c,
+    fib_validate_source: the way back is looked up with the address as the source).
+    """
+    for rule in _items(host, "rules", Findings()):
+        source = rule.get("source")
+        if source and rule.get("table") not in ("local", "main", "default"):
+            network = parse_interface(str(source))[1]
+            if network.family == address.family and network.holds(address):
+                return True
+    return False
 
 
 def ephemeral_ports(host: Host, findings: Findings) -> tuple[int, int] | None:

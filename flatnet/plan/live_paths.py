@@ -9,7 +9,7 @@ from flatnet.plan.addresses import WIDTH, Address, Family, Network, parse_addres
 from flatnet.plan.findings import Findings
 from flatnet.plan.host_addresses import owned_within
 from flatnet.plan.hosts import Host
-from flatnet.plan.live import Interface, Route, interface_settings
+from flatnet.plan.live import Interface, Route, interface_settings, routes_by_source
 from flatnet.plan.names import listed_names
 from flatnet.plan.routes import is_routed
 from flatnet.plan.rules import Owned, Resolved
@@ -41,7 +41,7 @@ def check_paths(
         if backend.routes == "plan" and is_routed(host.groups, backend.control_plane_routes):
             others = [name for _, name, _ in beyond if name in gateways]
             _check_neighbours(host, others, backend, findings)
-        if family == "ipv4":
+        if family == "ipv4" and own[0].takes_packets and not routes_by_source(host, address):
             _check_way_back(host, own[0].name, beyond, routes, resolved, findings)
 
 

@@ -53,11 +53,15 @@ def _others(
 ) -> Iterator[tuple[str, str]]:
     """Yield (who, fix) for each that has the port and is none of the units, nor a pod where that is ours."""
     told = set()
+    tunnels = tunnels_of(host)
+    # Such a socket is for all tunnels of a port, and one whose port is not known has another then.
+    ours = {port for name, _, port in tunnels if made.carried_by(name) is not None}
     for user in users:
         if not user.process:
             # One of the kernel's, mostly of a tunnel. Which of several it is cannot be seen, nor has to be.
-            for name, kind, port in tunnels_of(host):
-                if made.carried_by(name) is None and port in (user.port, None) and user.protocol == "udp":
+            possible = (user.port,) if user.port in ours else (user.port, None)
+            for name, kind, port in tunnels:
+                if made.carried_by(name) is None and port in possible and user.protocol == "udp":
                     told.add(
                         (f"the {kind} interface {name}", f"remove it with `ip link delete {name}` or move it")
                     )

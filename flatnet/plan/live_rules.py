@@ -108,7 +108,7 @@ def check_live(
     chosen: Chosen,
     findings: Findings,
 ) -> None:
-    """Check hosts that have facts. `nodes` is node name -> its planned pod network per family."""
+    """Check those hosts that have facts, out of all. `nodes` is node name -> its pod network per family."""
     planned = chosen.backend.ipam == "plan"
     made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
     gateways = {host.inventory_name for host in hosts if "kube_node" in host.groups}

@@ -90,3 +90,30 @@ def test_a_default_route_elsewhere_counts_for_those_beyond_the_link() -> None:
     ]
     [line] = findings(some=some, contract=FLANNEL)
     assert "the way to node-d is through eth1" in line
+
+
+def test_a_host_without_pods_may_be_behind_a_router() -> None:
+    apart = replace(host("etcd-1", "198.51.100.14"), groups=frozenset({"etcd"}))
+    assert prepare(some=[*seen(ON_LINK, DEFAULT), apart]).plan
+
+
+def test_a_strict_interface_with_a_table_of_its_own_is_judged_by_nobody() -> None:
+    by_source = {"family": "ipv4", "priority": 100, "source": "192.0.2.11/32", "table": "101"}
+    way = DEFAULT | {"device": "eth1"}
+    some = [
+        *seen(ON_LINK, way, interface_settings=STRICT, rules=[by_source]),
+        host("node-d", "198.51.100.14"),
+    ]
+    assert prepare(some=some, contract=FLANNEL).plan
+    some[0].facts["rules"] = [by_source | {"source": "192.0.2.99/32"}]
+    assert findings(some=some, contract=FLANNEL)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("lo", "loopback"), ("anycast0", "dummy")])
+def test_an_address_that_others_announce_comes_in_by_no_interface_of_its_own(name: str, kind: str) -> None:
+    inner = {"name": name, "mtu": 65536, "addresses": ["192.0.2.11/32"], "kind": kind}
+    strict = {name: {"ipv4": {"rp_filter": 1}}}
+    uplink = DEFAULT | {"device": "eth0"}
+    assert prepare(some=seen(inner, uplink, interface_settings=strict), contract=FLANNEL).plan
+    inner["kind"] = "ether"
+    assert findings(some=seen(inner, uplink, interface_settings=strict), contract=FLANNEL)

@@ -103,3 +103,10 @@ def test_a_backend_that_runs_in_pods_has_its_port_there() -> None:
     assert prepare(some=host_with([agent]), contract=BY_PODS).plan
     [line] = findings(some=host_with([agent | {"unit": "cilium.service"}]), contract=BY_PODS)
     assert "cilium-agent (cilium.service) has it, and backend flannel needs it" in line
+
+
+def test_a_port_that_our_own_tunnel_has_is_not_taken_by_one_whose_port_is_hidden() -> None:
+    links = [link("flannel.1", "vxlan", port=8472), link("wg0", "wireguard")]
+    assert prepare(some=host_with([VXLAN], links), contract=FLANNEL).plan
+    [line] = findings(some=host_with([VXLAN], links[1:]), contract=FLANNEL)
+    assert "the wireguard interface wg0 has it" in line
