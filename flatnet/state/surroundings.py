@@ -81,19 +81,20 @@ def _forwarding(facts: Facts, place: Place) -> Iterator[str]:
     """Yield a sentence for the node's interface where it forwards nothing, though the host does.
 
     Turning all on that are on already changes no single one (Linux, net/ipv4/devinet.c, inet_forward_change).
+    In IPv6 all alone counts, and an interface's own says whether it heeds router advertisements (Linux,
+    Documentation/networking/ip-sysctl.rst).
     """
     settings = facts["interface_settings"]
-    for family in ("ipv4", "ipv6"):
-        if settings["all"][family].get("forwarding") != 1:
-            continue
-        for found in facts["interfaces"]:
-            own = settings.get(found["name"], {}).get(family, {})
-            if own.get("forwarding") == 0 and _has_any(found, family, place.addresses):
-                key = f"net.{family}.conf.{found['name']}.forwarding"
-                yield (
-                    f"has {key} = 0: no packet of a pod would come in by {found['name']}; set it to 1, and "
-                    "take out what sets it to 0 (/etc/sysctl.d, systemd-networkd's IPForward=)"
-                )
+    if settings["all"]["ipv4"].get("forwarding") != 1:
+        return
+    for found in facts["interfaces"]:
+        own = settings.get(found["name"], {}).get("ipv4", {})
+        if own.get("forwarding") == 0 and _has_any(found, "ipv4", place.addresses):
+            key = f"net.ipv4.conf.{found['name']}.forwarding"
+            yield (
+                f"has {key} = 0: no packet of a pod would come in by {found['name']}; set it to 1, and "
+                "take out what sets it to 0 (/etc/sysctl.d, systemd-networkd's IPForward=)"
+            )
 
 
 def _no_ipv6(facts: Facts, place: Place) -> Iterator[str]:

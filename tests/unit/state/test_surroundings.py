@@ -44,7 +44,16 @@ def facts(**changes: object) -> dict[str, Any]:
 
 def rule(priority: int, table: str, **values: object) -> dict[str, Any]:
     base = dict.fromkeys(("source", "destination", "mark", "input", "output", "action"), "")
-    return {"family": "ipv4", "priority": priority, "table": table, "inverted": False, **base, **values}
+    return {
+        "family": "ipv4",
+        "priority": priority,
+        "table": table,
+        "inverted": False,
+        "picky": False,
+        "suppressed": -1,
+        **base,
+        **values,
+    }
 
 
 def found(place: Place = PLACE, **changes: object) -> list[str]:
@@ -110,15 +119,20 @@ def test_an_address_that_the_host_does_not_send_from_is_refused() -> None:
     assert found(PLACE._replace(addresses=["192.0.2.10"]), interfaces=[two]) == []
 
 
-@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_the_nodes_interface_forwards_where_the_host_does(family: str) -> None:
-    settings = facts()["interface_settings"]
+def test_the_nodes_interface_forwards_where_the_host_does() -> None:
+    settings, family = facts()["interface_settings"], "ipv4"
     off = {**settings, "eth0": {**settings["eth0"], family: {"forwarding": 0}}}
     [problem] = found(DUAL, interface_settings=off)
     assert problem.startswith(f"host node-1 has net.{family}.conf.eth0.forwarding = 0: no packet of a pod")
     # Turning all on turns this one on too; and another interface may forward nothing on purpose.
     assert found(DUAL, interface_settings={**off, "all": {**off["all"], family: {"forwarding": 0}}}) == []
     assert found(DUAL._replace(addresses=["198.51.100.7"]), interface_settings=off) == []
+
+
+def test_an_interface_that_heeds_router_advertisements_forwards_ipv6_as_the_host_does() -> None:
+    settings = facts()["interface_settings"]
+    host = {**settings["eth0"], "ipv6": {"forwarding": 0, "accept_ra": 1, "disable_ipv6": 0}}
+    assert found(DUAL, interface_settings={**settings, "eth0": host}) == []
 
 
 @pytest.mark.parametrize("name", ["all", "default"])
