@@ -25,9 +25,9 @@ def policy_routing(facts: Facts, place: Place) -> Iterator[str]:
     open_ones = list(wanted)
     for rule in sorted(facts["rules"], key=lambda rule: int(rule["priority"])):
         # One that asks for a mark is made for packets that somebody picks out, which ours are not; a VPN has
-        # the others, by a rule that is inverted.
+        # the others, by a rule that is inverted. One for a user or a port is for few packets, too.
         unmarked = bool(rule["mark"]) == rule["inverted"]
-        if not unmarked or rule["input"] or rule["output"]:
+        if not unmarked or rule["picky"] or rule["input"] or rule["output"]:
             continue
         source, destination = _network(rule["source"]), _network(rule["destination"])
         same = [one for one in open_ones if one.family == rule["family"]]
@@ -60,7 +60,8 @@ def _is_taken(facts: Facts, rule: Mapping[str, Any], wanted: Network) -> bool:
     return any(
         route["table"] == rule["table"]
         and route["type"] != "throw"
-        and parse_interface(route["destination"])[1].overlaps(wanted)
+        and (destination := parse_interface(route["destination"])[1]).overlaps(wanted)
+        and destination.prefix > rule["suppressed"]
         for route in facts["other_routes"]
     )
 

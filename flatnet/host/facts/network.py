@@ -23,6 +23,8 @@ DETAILS = frozenset(
         "vlan_filtering",
     }
 )
+# What a rule can ask for that few packets have (ip-rule(8)); ports and users can have _start and _end behind.
+PICKY = frozenset({"dport", "ipproto", "sport", "tos", "uid"})
 # What takes all packets of its ports itself; members of a VRF go on having a say.
 ENSLAVING = ("bond", "bridge")
 SETTINGS = {
@@ -125,7 +127,8 @@ def rules(entries: list[dict[str, Any]], version: int) -> list[dict[str, Any]]:
     """Return what each entry of `ip -json rule` is like: which packets look into which table, in order.
 
     source and destination are CIDRs, "" for any; mark is as ip writes it, with the mask where it has one;
-    action is "" for a lookup in the table.
+    picky is whether it asks for more than addresses, marks and interfaces, such as a user or a port; action
+    is "" for a lookup in the table, whose routes with prefixes up to suppressed do not count (-1: all do).
     """
     return [
         {
@@ -137,6 +140,8 @@ def rules(entries: list[dict[str, Any]], version: int) -> list[dict[str, Any]]:
             "input": entry.get("iif", ""),
             "output": entry.get("oif", ""),
             "inverted": "not" in entry,
+            "picky": any(name.split("_")[0] in PICKY for name in entry),
+            "suppressed": entry.get("suppress_prefixlen", -1),
             "table": str(entry.get("table", "")),
             "action": entry.get("action", ""),
             "protocol": str(entry.get("protocol", "")),

@@ -108,11 +108,16 @@ def test_rules_tell_which_packets_look_into_which_table() -> None:
             {"priority": 100, "src": "192.0.2.12", "table": "101"},
             {"priority": 101, "not": None, "src": "10.1.0.0", "srclen": 24, "iif": "lo", "table": "7"},
             {"priority": 102, "src": "all", "dst": "10.9.0.0", "dstlen": 16, "table": "7", "protocol": "80"},
+            {"priority": 103, "src": "all", "uid_start": 1000, "uid_end": 1000, "table": "7"},
+            {"priority": 104, "src": "all", "ipproto": "tcp", "dport": 25, "table": "7"},
+            {"priority": 105, "src": "all", "table": "7", "suppress_prefixlen": 0},
         ],
         4,
     )
-    assert [rule["source"] for rule in found] == ["", "", "192.0.2.12/32", "10.1.0.0/24", ""]
-    assert [rule["table"] for rule in found] == ["local", "", "101", "7", "7"]
+    assert [rule["source"] for rule in found] == ["", "", "192.0.2.12/32", "10.1.0.0/24", *[""] * 4]
+    assert [rule["table"] for rule in found] == ["local", "", "101", *["7"] * 5]
+    assert [rule["picky"] for rule in found] == [False] * 5 + [True, True, False]
+    assert [rule["suppressed"] for rule in found] == [-1] * 7 + [0]
     assert (found[1]["mark"], found[1]["action"]) == ("0x4000/0x4000", "blackhole")
     assert (found[3]["inverted"], found[3]["input"], found[2]["inverted"]) == (True, "lo", False)
     assert (found[4]["destination"], found[4]["protocol"], found[4]["family"]) == (

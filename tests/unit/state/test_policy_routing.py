@@ -11,7 +11,16 @@ DEFAULT = {"destination": "0.0.0.0/0", "table": "101", "type": "unicast"}
 
 def rule(priority: int, table: str = "101", **values: object) -> dict[str, Any]:
     base = dict.fromkeys(("source", "destination", "mark", "input", "output", "action"), "")
-    return {"family": "ipv4", "priority": priority, "table": table, "inverted": False, **base, **values}
+    return {
+        "family": "ipv4",
+        "priority": priority,
+        "table": table,
+        "inverted": False,
+        "picky": False,
+        "suppressed": -1,
+        **base,
+        **values,
+    }
 
 
 KERNELS = [rule(0, "local"), rule(32766, "main"), rule(32767, "default")]
@@ -55,6 +64,8 @@ def test_a_rule_that_takes_packets_of_pods_is_refused(taking: dict[str, Any]) ->
         rule(100, destination="198.51.100.0/24"),
         rule(100, mark="0x1"),
         rule(100, input="wg0"),
+        # For the packets of a user, or to a port.
+        rule(100, picky=True),
         rule(100, source="192.0.2.11/32", inverted=True),
         rule(100, table="102"),
         rule(100, family="ipv6"),
@@ -88,3 +99,8 @@ def test_a_table_that_knows_no_way_there_gives_the_packet_back(route: dict[str, 
 
 def test_a_table_of_the_backend_is_its_own() -> None:
     assert problems(rule(100), place=PLACE._replace(own_tables=["101"])) == []
+
+
+def test_a_table_whose_default_route_does_not_count_gives_the_packet_back() -> None:
+    assert problems(rule(100, suppressed=0)) == []
+    assert len(problems(rule(100, suppressed=0), routes=[DEFAULT | {"destination": "10.0.0.0/8"}])) == 1
