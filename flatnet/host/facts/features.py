@@ -144,11 +144,14 @@ def used_features(names: list[str]) -> list[str]:
 
 
 def _xtables_script(rules: dict[str, str]) -> str:
-    """Return a script that prints the names of the rules that can be made: all at once, else one by one."""
+    """Return a script that prints the names of the rules that can be made: all at once, else one by one.
+
+    They wait for the lock of iptables-legacy, which all network namespaces share and kube-proxy often has.
+    """
     batch = "\n".join(["*nat", ":POSTROUTING ACCEPT [0:0]", *rules.values(), "COMMIT"])
-    single = [f"iptables -t nat {rule} 2>/dev/null && echo {name}" for name, rule in rules.items()]
+    single = [f"iptables -w 5 -t nat {rule} 2>/dev/null && echo {name}" for name, rule in rules.items()]
     lines = [f"{SET} 2>/dev/null"] if "xt_set" in rules else []
-    lines += ["if iptables-restore 2>/dev/null <<'end'", batch, "end"]
+    lines += ["if iptables-restore -w 5 2>/dev/null <<'end'", batch, "end"]
     lines += [f"then echo {' '.join(rules)}", "else", *single, "true", "fi"]
     return "\n".join(lines)
 

@@ -19,6 +19,8 @@ UNIT_PATHS = (
 # systemd-system.conf(5): the file, and drop-ins beside it.
 MANAGER_PATHS = ("etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd")
 CNI_ENDINGS = (".conf", ".conflist", ".json")
+# What a file system that is mounted for the data has from its making (mke2fs(8)).
+OF_FILE_SYSTEM = frozenset({"lost+found"})
 # Where it stands what flatnet itself has put on the host.
 RECORDS = "var/lib/flatnet/state"
 
@@ -77,5 +79,6 @@ def unrecorded_data(directories: list[str], root: str = "/") -> list[str]:
     return [
         path
         for path in directories
-        if names_in(os.path.join(root, path.lstrip("/"))) and json.dumps(path) not in own
+        if set(names_in(os.path.join(root, path.lstrip("/")))) - OF_FILE_SYSTEM
+        and json.dumps(path) not in own
     ]

@@ -170,7 +170,7 @@ def test_what_iptables_needs_is_made_and_not_looked_for(monkeypatch: pytest.Monk
     [script] = scripts
     batch, single = script.split("\nelse\n")
     assert batch.startswith(
-        "if iptables-restore 2>/dev/null <<'end'\n*nat\n:POSTROUTING ACCEPT [0:0]\n-A POST"
+        "if iptables-restore -w 5 2>/dev/null <<'end'\n*nat\n:POSTROUTING ACCEPT [0:0]\n-A POST"
     )
     assert batch.endswith("\nCOMMIT\nend\nthen echo xt_mark xt_statistic")
     assert (

@@ -80,6 +80,13 @@ def test_data_that_no_record_names_is_another_clusters(tmp_path: Path) -> None:
     assert systemd.unrecorded_data(directories, root) == []
 
 
+def test_a_fresh_disk_for_the_data_has_no_data(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/etcd/lost+found").mkdir(parents=True)
+    assert systemd.unrecorded_data(["/var/lib/etcd"], str(tmp_path)) == []
+    (tmp_path / "var/lib/etcd/member").mkdir()
+    assert systemd.unrecorded_data(["/var/lib/etcd"], str(tmp_path)) == ["/var/lib/etcd"]
+
+
 def test_a_host_that_has_nothing_of_this_is_read_as_such(tmp_path: Path) -> None:
     root = str(tmp_path)
     assert systemd.drop_ins(root) == {}
