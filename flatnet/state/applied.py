@@ -78,6 +78,12 @@ def forget(host: str, folder: Path) -> None:
     _file(host, folder).unlink(missing_ok=True)
 
 
+def forget_all(folder: Path) -> None:
+    """Drop all that is known about any host: what follows in the run may change it untold."""
+    for file in folder.glob("applied-*.json"):
+        file.unlink(missing_ok=True)
+
+
 def read_paths(state: Mapping[str, Any]) -> set[str]:
     """Return the paths whose contents decide what applying a state does, as it travels to the host."""
     watched: Iterable[str] = (path for unit in state["units"] for path in unit["restart_on"])

@@ -20,7 +20,8 @@ def look(host: Host) -> dict[str, str]:
     """Return, for each owner with a record, the digest of the state that it applied, or nothing.
 
     Nothing is returned for an owner of whom an apply of that state would change anything on the host, its
-    record included. Nothing on the host is changed.
+    record included, nor for one with a unit that restarts when a file changes which no owner brings: other
+    tasks of the run may write it before the owner's turn. Nothing on the host is changed.
     """
     entries = [entry[: -len(".json")] for entry in host.names_in(RECORDS) if entry.endswith(".json")]
     owners = [entry for entry in entries if not entry.startswith(".")]
@@ -40,13 +41,18 @@ def _held(host: Host, records: dict[str, Record], owner: str) -> str:
     try:
         comparison = compare(host, from_wire(old.asked), old, others, with_diff=False)
         plan, record = comparison.plan, comparison.record
-        if plan.steps or plan.changes or plan.missing:
+        if plan.steps or plan.changes or plan.missing or _reads_of_strangers(record, others):
             return ""
         record.tables = comparison.tables.record()
         record.digests = Digests.remember(host, comparison.watched)
     except _FAULTS:
         return ""
     return digest(old.asked) if record == old else ""
+
+
+def _reads_of_strangers(record: Record, others: list[Record]) -> bool:
+    watched = {path for unit in record.units.values() for path in unit["digests"]}
+    return any(not any(owner.owns(path) for owner in (record, *others)) for path in watched)
 
 
 class _Reader:

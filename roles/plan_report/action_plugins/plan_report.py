@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -26,6 +27,7 @@ try:
     from flatnet.plan_report.document import Document
     from flatnet.plan_report.installers import node_objects, plain_flags, service_objects
     from flatnet.plan_report.kubeadm import kubeadm_configuration
+    from flatnet.state.applied import forget_all
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
@@ -116,7 +118,11 @@ class ActionModule(ActionBase):
         self._display.display("\n" + "\n\n".join(parts))
 
     def _record(self, document: Document, path: Path, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Record the plan as deployed, if this run was for every host of it."""
+        """Record the plan as deployed, if this run was for every host of it.
+
+        What a look at the hosts has found is dropped: plays of others may follow, and change them.
+        """
+        forget_all(Path(vars(constants)["DEFAULT_LOCAL_TMP"]))
         missing = sorted(set(document["nodes"]) - set(task_vars.get("ansible_play_hosts", ())))
         if missing:
             return {

@@ -1,16 +1,19 @@
 """What a look found spares calls of node_state, and never one that would have changed anything."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
 from node_state_host import unit_text
 from node_state_rig import Rig
+from plugin_loader import load_plugin
 
 from flatnet.host.state.look import look
-from flatnet.state.applied import holds_objects, holds_state, note_change, remember
+from flatnet.state.applied import forget_all, holds_objects, holds_state, note_change, remember
 
+ROLES = Path(__file__).parents[3] / "roles"
 KUBELET: dict[str, Any] = {
     "name": "kubelet",
     "files": [{"path": "/etc/kubelet", "content": "a"}],
@@ -27,6 +30,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """Return a host that has all states, in a run that has looked at it."""
     monkeypatch.setenv("FLATNET_CACHE", str(tmp_path / "cache"))
     made = Rig(tmp_path / "host", monkeypatch)
+    made.run(name="programs", files=[{"path": "/opt/program", "content": "old"}])
     made.run(**KUBELET)
     made.run(**PROXY)
     see(made)
@@ -91,6 +95,17 @@ def test_a_program_of_another_owner_costs_the_call_of_whose_daemon_runs_it(rig: 
     assert called(rig) == ["programs", "kubelet"]
 
 
+def test_a_file_that_another_task_of_the_run_writes_restarts_whose_daemon_reads_it(rig: Rig) -> None:
+    [unit] = KUBELET["units"]
+    reads_a_template = {**KUBELET, "units": [{**unit, "restart_on": ["/etc/kubelet", "/etc/template"]}]}
+    rig.host.put("etc/template", "old")
+    rig.run(**reads_a_template)
+    see(rig)
+    rig.host.put("etc/template", "new")
+    result = rig.run(**reads_a_template)
+    assert result["restarted"] == [{"unit": "kubelet.service", "reason": "/etc/template changed"}]
+
+
 def test_check_mode_predicts_what_follows_from_another_owners_change(rig: Rig) -> None:
     rig.in_check_mode = True
     rig.run(name="programs", files=[{"path": "/opt/program", "content": "new"}])
@@ -150,6 +165,32 @@ def test_a_look_at_another_host_says_nothing_about_this_one(
     monkeypatch.setattr(rig, "variables", {**rig.variables, "inventory_hostname": "node-2"})
     rig.run(**PROXY)
     assert called(rig) == ["proxy"]
+
+
+def test_once_the_plan_is_recorded_as_deployed_every_call_of_later_plays_is_made(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = load_plugin(ROLES / "plan_report" / "action_plugins" / "plan_report.py")
+    monkeypatch.setattr(plugin, "plain", lambda document: document)
+    monkeypatch.setattr(plugin, "plan_document", lambda plan: plan)
+    task = SimpleNamespace(
+        args={"plan": {"nodes": {"node-1": {}}}, "deployed_path": "/nowhere", "record_enabled": True},
+        check_mode=False,
+        async_val=0,
+        action="plan_report",
+    )
+    result = plugin.ActionModule(task, rig.connection, SimpleNamespace(), None, None, None).run(task_vars={})
+    assert "this run was not for node-1" in result["warnings"][0]
+    rig.host.put("etc/proxy", "b")
+    assert rig.run(**PROXY)["msg"] == "file /etc/proxy: update (content differs)"
+
+
+def test_all_is_forgotten_of_every_host(tmp_path: Path) -> None:
+    for host in ("control-1", "node-1"):
+        remember(host, tmp_path, {}, {"dns": "aa"}, 10**18)
+    forget_all(tmp_path)
+    assert not holds_objects("control-1", tmp_path, "dns", "aa")
+    assert not holds_objects("node-1", tmp_path, "dns", "aa")
 
 
 def test_objects_hold_until_something_changes_on_any_host(tmp_path: Path) -> None:

@@ -32,9 +32,7 @@ def state(program: Path) -> dict[str, Any]:
         "sysctls": {"net.ipv4.ip_forward": "1"},
         "routes": [ROUTE],
         "nftables": [TABLE],
-        "units": [
-            {"name": "a.service", "content": unit_text(), "restart_on": ["/etc/f", "/opt/p", "/etc/others"]}
-        ],
+        "units": [{"name": "a.service", "content": unit_text(), "restart_on": ["/etc/f", "/opt/p"]}],
         "absent": ["/etc/unwanted"],
     }
 
@@ -82,7 +80,6 @@ DRIFT: dict[str, Callable[[FakeHost], object]] = {
     "unit failed": lambda host: _fail(host, "a.service"),
     "unit disabled": lambda host: host.systemd.enabled.remove("a.service"),
     "unit file altered": lambda host: host.put("etc/systemd/system/a.service", unit_text() + "#\n"),
-    "another's file that a unit reads": lambda host: host.put("etc/others", "new"),
     "route gone": lambda host: host.kernel.routes.clear(),
     "route elsewhere": lambda host: next(iter(host.kernel.routes.values())).update(gateway="192.0.2.13"),
     "table gone": lambda host: host.kernel.tables.clear(),
@@ -143,12 +140,31 @@ def test_owners_are_judged_by_themselves(host: FakeHost) -> None:
 def test_a_file_that_another_owner_brings_is_seen_by_whose_unit_reads_it(
     host: FakeHost, program: Path
 ) -> None:
+    wanted = reading_more(state(program))
+    apply(host, name="other", files=[{"path": "/etc/others", "content": "old"}])
+    apply(host, **wanted)
+    assert all(look(host).values())
     apply(host, name="other", files=[{"path": "/etc/others", "content": "new"}])
     assert look(host)["example"] == ""
-    assert apply(host, **state(program))["restarted"] == [
-        {"unit": "a.service", "reason": "/etc/others changed"}
-    ]
+    assert apply(host, **wanted)["restarted"] == [{"unit": "a.service", "reason": "/etc/others changed"}]
     assert all(look(host).values())
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_whose_unit_reads_what_no_owner_brings_is_asked_each_time(
+    host: FakeHost, program: Path, is_there: bool
+) -> None:
+    if is_there:
+        host.put("etc/others", "a template's")
+    apply(host, **reading_more(state(program)))
+    assert apply(host, **reading_more(state(program)))["changed"] is False
+    assert look(host) == {"example": ""}
+
+
+def reading_more(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return the state with a unit that restarts for a file which is not in it."""
+    [unit] = wanted["units"]
+    return {**wanted, "units": [{**unit, "restart_on": [*unit["restart_on"], "/etc/others"]}]}
 
 
 def test_systemd_is_asked_once_for_the_units_of_all_owners(host: FakeHost) -> None:
