@@ -69,7 +69,9 @@ def _addresses(facts: Facts, place: Place) -> Iterator[str]:
             address, network = parse_interface(text)
             if str(address) in place.addresses:
                 first = next(
-                    one for one in found["addresses"] if parse_interface(one)[1] == network and one != text
+                    one
+                    for one in [*found["addresses"], *found["link_scope_addresses"]]
+                    if parse_interface(one)[1] == network and one != text
                 )
                 yield (
                     f"has the node's address {address} as the second of {found['name']}, and sends from the "

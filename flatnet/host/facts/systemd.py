@@ -18,6 +18,7 @@ UNIT_PATHS = (
 )
 # systemd-system.conf(5): the file, and drop-ins beside it.
 MANAGER_PATHS = ("etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd")
+CNI_NETWORK = "flatnet"
 CNI_ENDINGS = (".conf", ".conflist", ".json")
 # What a file system that is mounted for the data has from its making (mke2fs(8)).
 OF_FILE_SYSTEM = frozenset({"lost+found"})
@@ -67,10 +68,13 @@ def default_environment(root: str = "/") -> list[str]:
 
 
 def cni_files(root: str = "/") -> list[str]:
-    """Return the paths of others' CNI configurations; containerd takes the first of all by name."""
+    """Return the paths of others' CNI configurations; containerd takes the first of all by name.
+
+    One that names flatnet's network or its file hands pods on to it, as Multus does, and is left out.
+    """
     own, folder = _recorded(root), os.path.join(root, "etc/cni/net.d")
     paths = [os.path.join(folder, name) for name in names_in(folder) if name.endswith(CNI_ENDINGS)]
-    return [path for path in paths if json.dumps(path) not in own]
+    return [path for path in paths if json.dumps(path) not in own and CNI_NETWORK not in read(path)]
 
 
 def unrecorded_data(directories: list[str], root: str = "/") -> list[str]:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flatnet.host.facts import systemd
 
 
@@ -78,6 +80,22 @@ def test_data_that_no_record_names_is_another_clusters(tmp_path: Path) -> None:
     assert systemd.unrecorded_data(directories, root) == ["/var/lib/etcd"]
     write(tmp_path, {"var/lib/flatnet/state/etcd.json": json.dumps(record)})
     assert systemd.unrecorded_data(directories, root) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "multus-shim", "clusterNetwork": "/host/etc/cni/net.d/10-flatnet-kubenet.conflist"},
+        {"type": "multus", "delegates": [{"name": "flatnet", "plugins": [{"type": "bridge"}]}]},
+    ],
+)
+def test_a_cni_configuration_that_hands_pods_on_to_ours_is_none_of_others(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
+    write(tmp_path, {"etc/cni/net.d/00-multus.conf": json.dumps(content)})
+    assert systemd.cni_files(str(tmp_path)) == []
+    write(tmp_path, {"etc/cni/net.d/00-multus.conf": json.dumps({"type": "multus"})})
+    assert systemd.cni_files(str(tmp_path)) == [str(tmp_path / "etc/cni/net.d/00-multus.conf")]
 
 
 def test_a_fresh_disk_for_the_data_has_no_data(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def facts(**changes: object) -> dict[str, Any]:
     eth0 = {
         "name": "eth0",
         "addresses": ["192.0.2.11/24", "2001:db8::11/64"],
+        "link_scope_addresses": [],
         "secondary_addresses": [],
     }
     rules = [
@@ -110,6 +111,7 @@ def test_an_address_that_the_host_does_not_send_from_is_refused() -> None:
     two = {
         "name": "eth0",
         "addresses": ["198.51.100.7/24", "192.0.2.10/24", "192.0.2.11/24"],
+        "link_scope_addresses": [],
         "secondary_addresses": ["192.0.2.11/24"],
     }
     assert found(interfaces=[two]) == [
@@ -117,6 +119,8 @@ def test_an_address_that_the_host_does_not_send_from_is_refused() -> None:
         "192.0.2.10; plan the node with that one, or swap the two there"
     ]
     assert found(PLACE._replace(addresses=["192.0.2.10"]), interfaces=[two]) == []
+    hidden = {**two, "addresses": ["192.0.2.11/24"], "link_scope_addresses": ["192.0.2.10/24"]}
+    assert len(found(interfaces=[hidden])) == 1
 
 
 def test_the_nodes_interface_forwards_where_the_host_does() -> None:
