@@ -92,11 +92,6 @@ def test_a_default_route_elsewhere_counts_for_those_beyond_the_link() -> None:
     assert "the way to node-d is through eth1" in line
 
 
-def test_a_host_without_pods_may_be_behind_a_router() -> None:
-    apart = replace(host("etcd-1", "198.51.100.14"), groups=frozenset({"etcd"}))
-    assert prepare(some=[*seen(ON_LINK, DEFAULT), apart]).plan
-
-
 def test_a_strict_interface_with_a_table_of_its_own_is_judged_by_nobody() -> None:
     by_source = {"family": "ipv4", "priority": 100, "source": "192.0.2.11/32", "table": "101"}
     way = DEFAULT | {"device": "eth1"}
