@@ -88,9 +88,13 @@ class ActionModule(HostAction):
             self._add_keys(parameters)
         if holds_objects(self.host(variables), self.folder(), parameters["owner"], digest(parameters)):
             return {"changed": False, "changes": [], **({"diff": []} if diff else {})}
-        answer = self.ask({"parameters": parameters, "check": check, "diff": diff}, variables)
-        if not check and (answer.get("changed") or answer.get("failed")):
-            note_change(self.folder())
+        answer: dict[str, Any] = {}
+        try:
+            answer = self.ask({"parameters": parameters, "check": check, "diff": diff}, variables)
+        finally:
+            # Without an answer, whatever it did in the cluster.
+            if not check and (not answer or answer.get("changed") or answer.get("failed")):
+                note_change(self.folder())
         return answer
 
     def _add_keys(self, parameters: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What a look found spares calls of node_state, and never one that would have changed anything."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from node_state_host import unit_text
 from node_state_rig import Rig
 from plugin_loader import load_plugin
 
+from flatnet.errors import FlatnetError
 from flatnet.host.state.look import look
 from flatnet.state.applied import forget_all, holds_objects, holds_state, note_change, remember
 
@@ -203,6 +205,29 @@ def test_objects_hold_until_something_changes_on_any_host(tmp_path: Path) -> Non
     assert not holds_objects("node-1", tmp_path, "flannel", "bb")
     note_change(tmp_path)
     assert not holds_objects("control-1", tmp_path, "flannel", "bb")
+
+
+def test_after_objects_without_an_answer_none_are_taken_to_hold(rig: Rig) -> None:
+    plugin = load_plugin(ROLES / "cluster_objects" / "action_plugins" / "cluster_objects.py")
+
+    def no_answer(*_: object) -> None:
+        raise FlatnetError("the program ended before it could answer")
+
+    action = type("Action", (plugin.ActionModule,), {"ask": no_answer})
+    credentials = {"server": "https://192.0.2.11:6443", "ca": "/ca", "certificate": "/crt", "key": "/key"}
+    task = SimpleNamespace(
+        args={"credentials": credentials, "owner": "flannel"},
+        check_mode=False,
+        async_val=0,
+        diff=False,
+        action="cluster_objects",
+        delegate_to="control-1",
+    )
+    remember("control-1", rig.folder, {}, {"dns": "aa", "proxy": "bb"}, time.time_ns())
+    assert holds_objects("control-1", rig.folder, "proxy", "bb")
+    result = action(task, rig.connection, SimpleNamespace(), None, None, None).run(task_vars={})
+    assert result["failed"] is True
+    assert not holds_objects("control-1", rig.folder, "dns", "aa")
 
 
 def test_a_look_after_the_change_counts_again(tmp_path: Path) -> None:
