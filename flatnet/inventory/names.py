@@ -51,7 +51,9 @@ _ELSEWHERE = {
     "servicenodeportrange": "cluster_node_port_range",
 }
 # Of one word, or of words that any role may use: without cluster_ they need not be meant.
-_COMMON = frozenset({"name", "api_port", "state_directory", "programs_directory", "probe_image"})
+_COMMON = frozenset(
+    {"name", "api_port", "state_directory", "reports_directory", "programs_directory", "probe_image"}
+)
 # Elsewhere the address of a node; here such a variable is somebody else's unless the address is another one.
 ADDRESS_ELSEWHERE = ("ip", "access_ip")
 _NEARLY = 0.85

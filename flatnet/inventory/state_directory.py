@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from flatnet.errors import FlatnetError
-from flatnet.plan.names import listed_names
+from flatnet.plan.names import is_cluster_name, listed_names
 
 SETTING = "cluster_state_directory"
+REPORTS = "cluster_reports_directory"
 # What tells that a folder is kept: the files in it that every run reads.
 _KEPT = ("network_allocations.yml", "network_deployed.json")
 _FIX = f"set {SETTING} to the folder that keeps the state of this cluster"
@@ -34,6 +35,16 @@ def state_directory(given: object, is_given: bool, folders: Sequence[tuple[str, 
     if path.exists() and not path.is_dir():
         raise FlatnetError(f"{SETTING} {given!r} is no folder; {_FIX}")
     return path
+
+
+def reports_directory(given: str, state: Path, cluster: str) -> Path:
+    """Return the absolute path of the folder for reports; it need not exist.
+
+    given: the value of the setting, empty: in the state directory. The last part is the cluster's name, so
+    that clusters with one folder do not overwrite each other's; a name that is none is refused elsewhere.
+    """
+    folder = state / Path(os.path.expandvars(given.strip() or "reports")).expanduser()
+    return Path(os.path.normpath(folder)) / (cluster if is_cluster_name(cluster) else "cluster")
 
 
 def _beside(folders: Sequence[tuple[str, Path | None]], reason: str = "") -> Path:

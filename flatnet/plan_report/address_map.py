@@ -14,6 +14,7 @@ from flatnet.plan_report.ranges import (
     address_networks,
     node_networks,
     overview,
+    pool_fill,
     service_marks,
     size_words,
     static_band,
@@ -68,7 +69,7 @@ def family_maps(document: Document, surroundings: Surroundings) -> list[FamilyMa
             ),
             *(
                 _services(document, parse_network(c))
-                for c in document["service_cidrs"]
+                for c in (*document["service_cidrs"], *document.get("extra_service_cidrs", ()))
                 if family_of(c) == family
             ),
             *(_addresses(document, n) for n in address_networks(document, surroundings, family)),
@@ -93,31 +94,23 @@ def _legend(marks: list[Mark]) -> tuple[tuple[str, str], ...]:
 
 def _pods(document: Document, surroundings: Surroundings, pool: Network) -> Figure:
     marks = node_networks(document, surroundings, pool)
-    prefixes = {
-        n.family: p
-        for n, p in zip(map(parse_network, document["pod_cidrs"]), document["node_prefixes"], strict=False)
-    }
-    unit = min(
-        [1 << (WIDTH[pool.family] - prefixes[pool.family]), *(mark.last - mark.first + 1 for mark in marks)]
-    )
-    prefix = WIDTH[pool.family] - unit.bit_length() + 1
+    fill = pool_fill(document, pool, marks)
+    unit = min([1 << (WIDTH[pool.family] - fill.prefix), *(mark.last - mark.first + 1 for mark in marks)])
     grid = lay_out(pool, marks, unit)
     if grid.cell > unit:
         # What is kept for nodes that left must not cost those that are there their own cells.
         grid = lay_out(pool, [mark for mark in marks if mark.kind == "pods"], unit)
-    used = sum(mark.last - mark.first + 1 for mark in marks if mark.kind == "pods") // unit
-    kept = sum(mark.last - mark.first + 1 for mark in marks if mark.kind == "kept") // unit
-    every = pool.size // unit
     if document["backend"]["ipam"] != "plan":
         words = f"{size_words(pool)}, which {document['backend']['name']} gives to nodes as they need them."
     else:
         words = (
-            f"{amount(used)} of {counted(every, f'/{prefix} network')} used"
-            + (f", {amount(kept)} kept for nodes that left" if kept else "")
-            + f", {amount(every - used - kept)} free."
+            f"{amount(fill.used)} of {counted(fill.every, f'/{fill.prefix} network')} used"
+            + (f", {amount(fill.kept)} kept for nodes that left" if fill.kept else "")
+            + f", {amount(fill.free)} free."
         )
         if grid.cell > unit:
-            words += f" A cell is {counted(grid.cell // unit, 'network')}."
+            cells = grid.cell >> (WIDTH[pool.family] - fill.prefix)
+            words += f" A cell is {counted(cells, 'network')}." if cells > 1 else ""
     noun = f"one /{WIDTH[pool.family] - grid.cell.bit_length() + 1}"
     label = f"Pod network {pool}"
     return Figure(label, words, draw(grid, marks, label, "pods", noun), _legend(marks))

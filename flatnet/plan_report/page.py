@@ -16,7 +16,7 @@ from flatnet.plan_report.changes import Restart
 from flatnet.plan_report.difference import Difference
 from flatnet.plan_report.document import Document, plan_document
 from flatnet.plan_report.origins import Origin, flag_origins, value_origins
-from flatnet.plan_report.ranges import Surroundings
+from flatnet.plan_report.ranges import Surroundings, node_networks, pool_fill
 from flatnet.plan_report.topology import Topology, draw_topology
 from flatnet.plan_report.words import amount, counted, listed
 
@@ -149,9 +149,9 @@ def _tiles(document: Document) -> list[Tile]:
     workers = [node for node in nodes if "kube_node" in node["groups"]]
     control = sum(1 for node in nodes if "kube_control_plane" in node["groups"])
     members = sum(1 for node in nodes if "etcd" in node["groups"])
-    most = document["kubelet_configuration"].get("maxPods", 0)
+    pods = [_most_pods(document, node) for node in workers]
     overhead = document["underlay_mtu"] - document["mtu"]
-    services = [parse_network(text) for text in document["service_cidrs"]]
+    services = [*document["service_cidrs"], *document.get("extra_service_cidrs", ())]
     return [
         Tile(
             "Nodes",
@@ -159,11 +159,11 @@ def _tiles(document: Document) -> list[Tile]:
             f"{counted(control, 'control plane')}, {counted(members, 'etcd member')}",
         ),
         Tile("Pod network", ", ".join(document["pod_cidrs"]), _pod_note(document)),
-        Tile("Pods", f"up to {amount(len(workers) * most)}", f"{most} on a node"),
+        Tile("Pods", f"up to {amount(sum(pods))}", _pods_note(pods)),
         Tile(
             "Services",
-            ", ".join(document["service_cidrs"]),
-            f"{' and '.join(amount(network.size) for network in services)} addresses, DNS at "
+            ", ".join(services),
+            f"{' and '.join(amount(parse_network(text).size) for text in services)} addresses, DNS at "
             + ", ".join(document["dns_addresses"]),
         ),
         Tile(
@@ -180,13 +180,20 @@ def _tiles(document: Document) -> list[Tile]:
 def _pod_note(document: Document) -> str:
     if document["backend"]["ipam"] != "plan":
         return f"given out by {document['backend']['name']}"
-    used = sum(1 for node in document["nodes"].values() if node["pod_cidrs"])
     notes = []
-    for text, prefix in zip(document["pod_cidrs"], document["node_prefixes"], strict=False):
-        notes.append(
-            f"{amount(used)} of {amount(1 << (prefix - parse_network(text).prefix))} /{prefix} networks used"
-        )
+    for pool in map(parse_network, document["pod_cidrs"]):
+        fill = pool_fill(document, pool, node_networks(document, Surroundings(), pool))
+        notes.append(f"{amount(fill.used)} of {amount(fill.every)} /{fill.prefix} networks used")
     return "; ".join(notes)
+
+
+def _most_pods(document: Document, node: Mapping[str, Any]) -> int:
+    return int(node.get("max_pods", document["kubelet_configuration"].get("maxPods", 0)))
+
+
+def _pods_note(pods: Sequence[int]) -> str:
+    least, most = min(pods, default=0), max(pods, default=0)
+    return f"{most} on a node" if least == most else f"{least} to {most} on a node"
 
 
 def _warned(line: str) -> Warned:
@@ -195,12 +202,12 @@ def _warned(line: str) -> Warned:
 
 
 def _rows(document: Document) -> list[Row]:
-    most = str(document["kubelet_configuration"].get("maxPods", ""))
     rows = []
     for host, node in document["nodes"].items():
         part = ", ".join(_PARTS[group] for group in _PARTS if group in node["groups"])
         cells = tuple(_cell(node[key]) for key in ("addresses", "pod_cidrs", "pod_gateways"))
-        rows.append(Row(host, node["name"], part, cells, most if "kube_node" in node["groups"] else "-"))
+        most = str(_most_pods(document, node)) if "kube_node" in node["groups"] else "-"
+        rows.append(Row(host, node["name"], part, cells, most))
     return sorted(rows, key=lambda row: _natural(row.name))
 
 

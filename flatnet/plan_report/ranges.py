@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from flatnet.plan.addresses import WIDTH, Family, Network, address_text, parse_address, parse_network
+from flatnet.plan.pool import count_networks, merged_ranges
 from flatnet.plan_report.document import Document, family_of
 from flatnet.plan_report.words import counted
 
@@ -31,6 +32,7 @@ class Surroundings:
 
     excluded: Sequence[str] = ()
     hosts: Sequence[str] = ()
+    tunnels: Sequence[str] = ()
     removed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -61,6 +63,35 @@ def node_networks(document: Document, surroundings: Surroundings, pool: Network)
                     Mark(network.first, network.last, "kept", name, f"{cidr}: kept for {name}, which left")
                 )
     return sorted(marks)
+
+
+class Fill(NamedTuple):
+    """How full a pod network is, in networks of the prefix length; what is no whole one counts as one."""
+
+    prefix: int
+    every: int
+    used: int
+    kept: int
+    """For nodes that left, and nobody else's."""
+    free: int
+
+
+def pool_fill(document: Document, pool: Network, marks: Iterable[Mark]) -> Fill:
+    """Return how full the pod network is, in networks of the size that new nodes get.
+
+    marks: what is in it. Nodes may have networks of other sizes: what is left of one is not free.
+    """
+    prefix = dict(zip(document["families"], document["node_prefixes"], strict=True))[pool.family]
+    every = 1 << (prefix - pool.prefix)
+    pods: list[tuple[int, int]] = []
+    all_marks: list[tuple[int, int]] = []
+    for mark in marks:
+        all_marks.append((mark.first, mark.last))
+        if mark.kind == "pods":
+            pods.append((mark.first, mark.last))
+    without_pods = count_networks([pool], prefix, merged_ranges(pods))
+    free = count_networks([pool], prefix, merged_ranges(all_marks))
+    return Fill(prefix, every, every - without_pods, without_pods - free, free)
 
 
 def service_marks(document: Document, network: Network) -> list[Mark]:
@@ -144,7 +175,9 @@ def overview(document: Document, surroundings: Surroundings, family: Family) -> 
         found.append(Range(network, "pods", "Pods", words))
     for key, kind, label, words in (
         (document["service_cidrs"], "services", "Services", "no interface has these addresses"),
+        (document.get("extra_service_cidrs", ()), "services", "Services", "further ones, as ServiceCIDR"),
         (surroundings.excluded, "excluded", "Excluded", "kept free for others"),
+        (surroundings.tunnels, "excluded", "Tunnel", "inside tunnels that end on hosts"),
     ):
         found += [Range(parse_network(text), kind, label, words) for text in _of(family, key)]
     networks = address_networks(document, surroundings, family)
@@ -173,7 +206,9 @@ def address_networks(document: Document, surroundings: Surroundings, family: Fam
         groups.setdefault(value >> shift, []).append(value)
     covers = [covering(family, group[0], group[-1]) for _, group in sorted(groups.items())]
     taken = [
-        parse_network(t) for t in (*document["pod_cidrs"], *document["service_cidrs"], *surroundings.excluded)
+        *map(parse_network, (*document["pod_cidrs"], *document["service_cidrs"])),
+        *map(parse_network, document.get("extra_service_cidrs", ())),
+        *map(parse_network, (*surroundings.excluded, *surroundings.tunnels)),
     ]
     return sorted([*used, *_merged(covers, taken)])
 

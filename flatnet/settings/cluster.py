@@ -50,6 +50,13 @@ class Settings:
         "beside the inventory.",
         empty="beside the inventory",
     )
+    reports_directory: str = setting(
+        "",
+        IDENTITY,
+        "Folder on the controller for the reports of plans and checks, in one of the cluster's name; a "
+        "relative path is one in the state directory.",
+        empty="reports in the state directory",
+    )
     pod_cidrs: tuple[str, ...] = setting(
         ("10.200.0.0/16",),
         NETWORKS,

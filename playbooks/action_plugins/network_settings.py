@@ -16,7 +16,7 @@ from flatnet.errors import FlatnetError
 from flatnet.inventory.groups import CLUSTER, cluster_hosts, group_findings
 from flatnet.inventory.names import address_findings, name_findings, with_hosts
 from flatnet.inventory.sources import source_findings
-from flatnet.inventory.state_directory import SETTING, state_directory
+from flatnet.inventory.state_directory import REPORTS, SETTING, reports_directory, state_directory
 from flatnet.inventory.values import Variables, value_findings
 from flatnet.inventory.variable_files import file_findings
 from flatnet.plan.names import listed_names
@@ -71,6 +71,8 @@ class ActionModule(ActionBase):
             settings, refused = self._settings(variables)
         if not refused:
             settings[SETTING], refused = _state_directory(hosts, hostvars)
+            reports = reports_directory(settings[REPORTS], Path(settings[SETTING]), settings["cluster_name"])
+            settings[REPORTS] = str(reports)
         if refused:
             raise AnsibleActionFail("\n".join(refused))
         if wanted:

@@ -21,6 +21,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / "inventories" / "container_hosts"
+REPORTS = ROOT / "reports" / "benchmark"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def measure(*command: str | Path) -> Run:
 def playbook(name: str) -> Run:
     """Run a playbook on the container hosts."""
     binary = Path(sys.executable).parent / "ansible-playbook"
-    return measure(binary, "-i", INVENTORY, ROOT / name)
+    return measure(binary, "-i", INVENTORY, "-e", f"network_check_report_directory={REPORTS}", ROOT / name)
 
 
 def most_calls(run: Run) -> int:
@@ -123,7 +124,7 @@ def main() -> None:
         again = playbook("playbooks/provision_network.yml")
     finally:
         measure(*hosts, "destroy", "--inventory", INVENTORY)
-    report = json.loads((ROOT / "reports" / "network_check.json").read_text())
+    report = json.loads((REPORTS / "network_check.json").read_text())
 
     table = Table("what", "value", "per baseline", title="Three container hosts")
     for label, seconds in (

@@ -213,7 +213,7 @@ def test_everything_that_is_described_is_written_by_some_example() -> None:
 
 # Settings that the roles of their own names use, or the adapter that calls the planner.
 NOT_PLANNED = {one.name for one in SETTINGS if one.section == CHECK}
-NOT_PLANNED |= {"state_directory", "network_backend", "existing_nodes"}
+NOT_PLANNED |= {"state_directory", "reports_directory", "network_backend", "existing_nodes"}
 
 
 @pytest.mark.parametrize("kind", [Settings, Host])

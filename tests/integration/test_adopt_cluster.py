@@ -55,7 +55,7 @@ class Site:
                 "cluster_name": "foreign",
                 "cluster_pod_cidrs": POOLS[: self.families],
                 "cluster_service_cidrs": SERVICES[: self.families],
-                "plan_report_directory": str(self.folder / "reports"),
+                "cluster_reports_directory": str(self.folder / "reports"),
             }
             | dict(self.settings),
         }
@@ -68,7 +68,7 @@ class Site:
 
     def planned(self) -> dict[str, list[str]]:
         """Return the pod networks by node, as plan.json tells them to whatever comes after the plan."""
-        plan = json.loads((self.folder / "reports/plan.json").read_text())
+        plan = json.loads((self.folder / "reports/foreign/plan.json").read_text())
         return {node["name"]: node["pod_cidrs"] for node in plan["nodes"].values()}
 
 
@@ -81,7 +81,7 @@ def fetch(cluster: Foreign) -> Path:
 def apply(cluster: Foreign, site: Site) -> str:
     """Hand the plan's Node objects to the API server, as docs/other-installers.md says."""
     done = subprocess.run(
-        [sys.executable, "-m", "flatnet.plan_report", "nodes", site.folder / "reports/plan.json"],
+        [sys.executable, "-m", "flatnet.plan_report", "nodes", site.folder / "reports/foreign/plan.json"],
         cwd=ROOT,
         capture_output=True,
         text=True,

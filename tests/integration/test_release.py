@@ -77,7 +77,7 @@ class Cluster:
             "cluster_programs_releases": str(self.site.releases),
             # Where the keys of the hosts are, whatever the cache of the programs.
             "cluster_state_directory": str(state.state_directory(PREFIX)),
-            "network_check_report_directory": str(self.folder / "reports"),
+            "cluster_reports_directory": str(self.folder / "reports"),
         }
 
     def provision(self, **settings: object) -> dict[str, int]:
@@ -160,7 +160,7 @@ def test_a_cluster_of_downloaded_programs_is_proven(cluster: Cluster) -> None:
     assert set(cluster.provision()) == set(HOSTS)
     answer = cluster.run("verify_network.yml")
     assert answer.code == 0, answer
-    report = json.loads((cluster.folder / "reports/network_check.json").read_text())
+    report = json.loads((cluster.folder / "reports" / PREFIX / "network_check.json").read_text())
     assert (report["failed"], report["passed"]) == (0, len(report["checks"]))
     # What was there when the wrong file was refused was not fetched a second time.
     wanted = [cluster.site.path(program) for program in ("etcd", "kube-apiserver", "kubelet", "agnhost")]

@@ -23,6 +23,7 @@ try:
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
     from flatnet.plan_report import read_document
+    from flatnet.plan_report.refusal import write_refusal
     from flatnet.remote.roles import roles_paths
     from flatnet.settings import read_settings
 except ImportError as error:
@@ -59,13 +60,17 @@ class ActionModule(ActionBase):
                 "facts": {"type": "str", "default": "flatnet_facts"},
                 "deployed_path": {"type": "path", "default": ""},
                 "table_enabled": {"type": "bool", "default": False},
+                "reports_path": {"type": "path", "default": ""},
             }
         )
         try:
             return self._plan(arguments, task_vars or {})
         except FlatnetError as error:
+            message = str(error)
+            if arguments["reports_path"]:
+                message += told_refusal(Path(arguments["reports_path"]), arguments["settings"], message)
             # Without the cause: ansible-core would print the message again for it.
-            raise AnsibleActionFail(str(error)) from None
+            raise AnsibleActionFail(message) from None
 
     def _plan(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         contracts = find_contracts(roles_paths(self._loader))
@@ -97,6 +102,15 @@ class ActionModule(ActionBase):
         if diff:
             result["diff"] = [diff]
         return result
+
+
+def told_refusal(directory: Path, settings: Mapping[str, Any], message: str) -> str:
+    """Put what was refused in the place of a former report; return what else is to be said."""
+    try:
+        page = write_refusal(directory, str(settings.get("cluster_name", "")), message)
+    except FlatnetError as error:
+        return f"\nThe reports of a former plan stay: {error}"
+    return f"\nWritten: {page}"
 
 
 def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[str, str]:

@@ -67,6 +67,7 @@ class ActionModule(ActionBase):
                 "warnings": {"type": "list", "elements": "str", "default": []},
                 "excluded_cidrs": {"type": "list", "elements": "str", "default": []},
                 "host_cidrs": {"type": "list", "elements": "str", "default": []},
+                "tunnel_cidrs": {"type": "list", "elements": "str", "default": []},
                 "allocations_path": {"type": "path", "default": ""},
                 "directory": {"type": "path", "default": ""},
                 "formats": {
@@ -93,6 +94,7 @@ class ActionModule(ActionBase):
         around = Surroundings(
             excluded=tuple(map(str, arguments["excluded_cidrs"])),
             hosts=tuple(map(str, arguments["host_cidrs"])),
+            tunnels=tuple(map(str, arguments["tunnel_cidrs"])),
             removed=removed_networks(arguments["allocations_path"]),
         )
         texts = {name: make(document) for key, (name, make) in FORMATS.items() if key in arguments["formats"]}
@@ -100,8 +102,14 @@ class ActionModule(ActionBase):
             warnings = tuple(map(str, arguments["warnings"]))
             texts[PAGE] = page_html(document, difference, warnings, around)
         files = [Path(arguments["directory"]) / name for name in sorted(texts)]
-        for path in files:
-            write_text(path, texts[path.name])
+        warnings_of_files = []
+        try:
+            for path in files:
+                write_text(path, texts[path.name])
+        except FlatnetError as error:
+            # Who may not write there wants to see the plan all the same; nothing rests on the files.
+            warnings_of_files.append(f"the reports are not written: {error}")
+            files = []
         if arguments["table_enabled"]:
             self._show(capacity_lines(document, around), difference_table(difference), files)
         return {
@@ -109,6 +117,7 @@ class ActionModule(ActionBase):
             "summary": difference.summary,
             "restarts": {restart.unit: list(restart.hosts) for restart in difference.restarts},
             "files": [str(path) for path in files],
+            **({"warnings": warnings_of_files} if warnings_of_files else {}),
         }
 
     def _show(self, capacity: Sequence[str], table: str, files: Sequence[Path]) -> None:

@@ -168,7 +168,12 @@ def inputs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def test_every_setting_that_is_planned_with_is_drawn() -> None:
-    beside = {"cluster_state_directory", "cluster_allowed_changes", "cluster_existing_nodes"}
+    beside = {
+        "cluster_state_directory",
+        "cluster_reports_directory",
+        "cluster_allowed_changes",
+        "cluster_existing_nodes",
+    }
     beside |= {one.variable for one in SETTINGS if one.section in (PROGRAMS, CHECK)}
     drawn = {*GIVEN, "cluster_pod_cidrs", "cluster_service_cidrs"}
     assert drawn == {one.variable for one in SETTINGS} - beside

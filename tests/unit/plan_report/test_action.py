@@ -28,6 +28,7 @@ def write_inventory(tmp_path: Path) -> Path:
 
 def play(inventory: Path, playbook: Path, *arguments: str, **variables: object) -> tuple[int, str]:
     settings = {"plan_report_directory": f"{inventory.parent.parent}/reports"} | variables
+    settings = {name: value for name, value in settings.items() if value is not None}
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), str(playbook)]
     done = subprocess.run(
         [*command, "-e", json.dumps(settings), *arguments],
@@ -173,3 +174,62 @@ def test_networks_of_nodes_that_left_are_on_the_map(inventory: Path) -> None:
         "10.200.7.0/24: kept for gone, which left"
         in (inventory.parent.parent / "reports/plan.html").read_text()
     )
+
+
+def test_the_reports_are_beside_the_state_by_the_name_of_the_cluster(inventory: Path) -> None:
+    for name in ("berlin", "paris"):
+        settings = {
+            "cluster_name": name,
+            "cluster_state_directory": f"{inventory.parent.parent}/state-{name}",
+        }
+        code, output = plan(inventory, plan_report_directory=None, **settings)
+        assert code == 0, output
+        reports = inventory.parent.parent / f"state-{name}" / "reports" / name
+        assert sorted(path.name for path in reports.iterdir()) == ["plan.html", "plan.json"]
+        assert f"Written: {reports}/plan.html" in output
+    shared = inventory.parent.parent / "shared"
+    code, output = plan(inventory, plan_report_directory=None, cluster_reports_directory=str(shared))
+    assert code == 0, output
+    assert (shared / "kubernetes" / "plan.html").is_file()
+    # A folder of an inventory is read as a whole, and its reports are no part of it.
+    code, output = plan(inventory, plan_report_directory=None)
+    assert code == 0, output
+    code, output = plan(inventory.parent, plan_report_directory=None)
+    assert code == 0, output
+
+
+def test_a_plan_that_is_refused_takes_the_place_of_the_one_that_was_reported(inventory: Path) -> None:
+    code, output = plan(inventory, plan_report_formats=["html", "json", "kubeadm", "nodes"])
+    assert code == 0, output
+    code, output = plan(inventory, cluster_pod_cidrs=["10.32.0.0/16"], cluster_node_prefixes=[15])
+    assert code == 2, output
+    reports = inventory.parent.parent / "reports"
+    assert [path.name for path in reports.iterdir()] == ["plan.html"]
+    page = (reports / "plan.html").read_text()
+    assert "Network plan of kubernetes: refused" in page
+    assert "<li>[network-overlap] cluster_pod_cidrs 10.32.0.0/16" in page
+    assert "<li>[node-prefix] cluster_node_prefixes 15" in page
+    assert f"Written: {reports}/plan.html" in " ".join(output.split())
+
+
+def test_where_no_reports_can_be_written_the_plan_is_shown_all_the_same(inventory: Path) -> None:
+    (inventory.parent.parent / "file").write_text("")
+    code, output = plan(inventory, plan_report_directory=f"{inventory.parent.parent}/file/reports")
+    assert code == 0, output
+    assert "the reports are not written: " in output
+    assert "Nothing is recorded as deployed: everything in this plan is new." in output
+
+
+def test_a_damaged_record_is_refused_before_the_allocations_are_written(inventory: Path) -> None:
+    code, output = record(inventory)
+    assert code == 0, output
+    path = inventory.parent / "network_deployed.json"
+    document = json.loads(path.read_text())
+    (inventory.parent / "network_allocations.yml").unlink()
+    for key, value in (("backend", {}), ("api_endpoint", {"host": "gone"}), ("nodes", {"node-a": 5})):
+        path.write_text(json.dumps(document | {key: value}))
+        code, output = plan(inventory)
+        assert code == 2, output
+        assert "network_deployed.json is wrong: " in " ".join(output.split())
+        assert "Traceback" not in output
+        assert not (inventory.parent / "network_allocations.yml").exists()

@@ -61,6 +61,7 @@ SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
         )
     ],
     "cluster_state_directory": [Nothing("/srv/state", "where the record itself is")],
+    "cluster_reports_directory": [Nothing("/srv/reports", "where reports are")],
     "cluster_pod_cidrs": [
         Told(
             ("10.200.0.0/15",),
