@@ -22,12 +22,12 @@ HOSTS = [
     host("node-b", "192.0.2.12"),
     host("node-c", "192.0.2.13"),
 ]
-ALL = dict.fromkeys(UNITS["kube_node"], NODES) | dict.fromkeys(
+ALL: dict[str, tuple[str, ...]] = dict.fromkeys(UNITS["kube_node"], NODES) | dict.fromkeys(
     UNITS["etcd"] + UNITS["kube_control_plane"], FIRST
 )
 MODES = KUBENET | {"modes": {"direct": {}, "tunnel": {"overhead": {"ipv4": 50}}}, "units": ["carrier"]}
 CONTRACTS = contracts_of(MODES, FLANNEL, ENGINE)
-Units = Mapping[str, tuple[str, ...]]
+Units = dict[str, tuple[str, ...]]
 
 
 class Told(NamedTuple):
@@ -47,10 +47,10 @@ class Nothing(NamedTuple):
     because: str
 
 
-API = {"kube-apiserver": FIRST}
-CONTROL = API | {"kube-controller-manager": FIRST, "kube-scheduler": FIRST}
-CARRIER = {"carrier": NODES}
-CALLERS = {"kubelet": NODES, "kube-proxy": NODES} | CARRIER
+API: Units = {"kube-apiserver": FIRST}
+CONTROL: Units = API | {"kube-controller-manager": FIRST, "kube-scheduler": FIRST}
+CARRIER: Units = {"carrier": NODES}
+CALLERS: Units = {"kubelet": NODES, "kube-proxy": NODES} | CARRIER
 
 SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
     "cluster_name": [
@@ -155,7 +155,8 @@ def test_every_setting_is_changed() -> None:
 def test_a_changed_setting_is_named_with_what_it_restarts(variable: str, case: Told | Nothing) -> None:
     base = replace(Settings(network_backend="kubenet"), **getattr(case, "beside", {}))
     before = prepare_plan(base, HOSTS, CONTRACTS)
-    wanted = replace(base, **{NAMES[variable]: case.value})
+    changed: dict[str, Any] = {NAMES[variable]: case.value}
+    wanted = replace(base, **changed)
     found = plan_difference(before.plan, plan_of(wanted, before=before.allocations))
     if isinstance(case, Nothing):
         assert case.because
