@@ -43,10 +43,12 @@ def _handed_on() -> dict[str, str]:
 def test_a_role_that_is_handed_a_setting_has_its_type_choices_and_default() -> None:
     settings = {one.variable: one for one in SETTINGS}
     compared = set()
+    # A role is handed the path that the setting stands for.
+    handed_on = {name: to for name, to in _handed_on().items() if to != "cluster_reports_directory"}
     for role in sorted((ROOT / "roles").iterdir()):
         entries = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
         defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
-        for name, variable in _handed_on().items():
+        for name, variable in handed_on.items():
             option, setting = entries["main"].get("options", {}).get(name), settings[variable]
             if option is None:
                 continue

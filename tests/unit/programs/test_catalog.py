@@ -18,8 +18,18 @@ def catalog() -> Catalog:
     return load_catalog()
 
 
+# What only tests build, of the same version as what hosts get.
+FOR_TESTS = Path(__file__).resolve().parents[2] / "kubeadm" / "programs.yml"
+
+
 def gomod_upstreams() -> list[Upstream]:
-    return [upstream for upstream in load_catalog().upstreams if upstream.gomod]
+    both = (*load_catalog().upstreams, *load_catalog(FOR_TESTS).upstreams)
+    return [upstream for upstream in both if upstream.gomod]
+
+
+def test_kubeadm_judges_for_the_kubernetes_that_hosts_get(catalog: Catalog) -> None:
+    (kubeadm,) = load_catalog(FOR_TESTS).upstreams
+    assert kubeadm.version == catalog.upstream_of("kubelet").version
 
 
 def module_versions(directory: Path) -> dict[str, str]:
