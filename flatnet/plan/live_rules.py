@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from flatnet.contract import Resolved as Backend
-from flatnet.plan.addresses import WIDTH, Network, parse_address, parse_network
+from flatnet.plan.addresses import WIDTH, Address, Network, parse_address, parse_network
 from flatnet.plan.allocations import Entry
 from flatnet.plan.chosen import Chosen
 from flatnet.plan.findings import Findings
@@ -151,7 +151,7 @@ class _Live:
 
     def check_addresses(self, interfaces: Sequence[Interface]) -> None:
         """Check that the host has the address it is planned with, and none of pods or services."""
-        present = {address for interface in interfaces for address, _ in interface.addresses}
+        present = dict(pair for interface in interfaces for pair in interface.addresses)
         for text in self.resolved.texts[self.host.inventory_name]:
             if present and parse_address(text) not in present:
                 self.findings.add(
@@ -159,6 +159,14 @@ class _Live:
                     f"address {text}",
                     "no interface of the host has it, so the kubelet would refuse it",
                     "set node_address to an address of the host",
+                    self.host.inventory_name,
+                )
+            elif what := _end_of(present.get(parse_address(text)), parse_address(text)):
+                self.findings.add(
+                    "node-address",
+                    f"address {text}",
+                    f"it is {what}, which neighbours send to all",
+                    "set node_address to another address of the host",
                     self.host.inventory_name,
                 )
         # Even an interface to all pods has an address of this node's own.
@@ -264,6 +272,17 @@ def _warn_of_drops(host: Host, findings: Findings) -> None:
             "(ufw: DEFAULT_FORWARD_POLICY in /etc/default/ufw)",
             host.inventory_name,
         )
+
+
+def _end_of(network: Network | None, address: Address) -> str:
+    """Return which end of its network the address is, if that is one that no host can have.
+
+    A network of two addresses has no such ends (RFC 3021), nor has one of IPv6.
+    """
+    if network is None or network.family == "ipv6" or network.size <= 2:
+        return ""
+    ends = {network.first: "the address of its network", network.last: "the broadcast address of its network"}
+    return ends.get(address.value, "")
 
 
 def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: Findings) -> None:

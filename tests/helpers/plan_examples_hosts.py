@@ -96,6 +96,11 @@ REFUSED_HOSTS = [
     Case("node-address", node_b(addresses=("169.254.1.1",)), node_b(addresses=("169.253.1.1",))),
     Case("node-address", node_b(SIX, addresses=("fe80::1",)), node_b(SIX, addresses=("fd00::1",))),
     Case("node-address", node_b(DUAL, addresses=("192.0.2.12",)), node_b(addresses=("192.0.2.12",))),
+    Case(
+        "node-address",
+        facts(interfaces=[INTERFACE | {"addresses": ["192.0.2.11/30"]}]),
+        facts(interfaces=[INTERFACE | {"addresses": ["192.0.2.11/24"]}]),
+    ),
     Case("pin-format", node_b(pod_cidr_pins=("10.200.0.1/24",)), node_b(pod_cidr_pins=("10.200.1.0/24",))),
     Case(
         "pin-format",
