@@ -59,9 +59,9 @@ class ActionModule(HostAction):
             }
         )
         trusted = [Trusted(entry["path"], Path(entry["source"])) for entry in arguments.pop("trusted")]
-        demands = [
+        kubelet, resolver_wanted, ipv6_forwarded = (
             arguments.pop(name) for name in ("kubelet_configuration", "resolver_wanted", "ipv6_forwarded")
-        ]
+        )
         uses_iptables = any(name.startswith("xt_") for name in arguments["kernel_features"])
         place = Place(
             is_node=arguments["node"],
@@ -69,7 +69,8 @@ class ActionModule(HostAction):
             **{name: arguments.pop(name) for name in _PLACE},
         )
         families = ["ipv6" if ":" in cidr else "ipv4" for cidr in place.pod_cidrs]
-        node = Node(*demands, families) if arguments.pop("node") else None
+        is_node = arguments.pop("node")
+        node = Node(kubelet, resolver_wanted, ipv6_forwarded, families) if is_node else None
         look = arguments.pop("look")
         commands = arguments["commands"]
         arguments["commands"] = sorted(commands)
