@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..state.apply import converge
 from ..state.host import Host, StateError
 from ..state.paths import STAGING
-from ..state.record import HOME, RECORDS, Record, load
+from ..state.record import HOME, NOTES, RECORDS, Record, load
 from ..state.wanted import Wanted
 from .claims import Claims
 from .containers import Pods
@@ -46,11 +46,13 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
     noted, recorded = load_progress(host), _recorded(host)
     progress, waiting = _split(noted, {owner.name for owner in request.owners})
     going = [owner for owner in request.owners if owner.name in recorded.union(progress.owners)]
+    staying = [owner for owner in request.others if owner.name in recorded.union(waiting.owners)]
+    # With the last owner that runs anything of the cluster here, what its API holds is nobody's any more.
+    void = [] if staying else [owner.name for owner in request.owners]
     if not going:
         if not check:
-            _end(host, waiting)
+            _end(host, waiting, void)
         return {"changed": False, "changes": [], "msg": "there is nothing of these owners on this host"}
-    staying = [owner for owner in request.others if owner.name in recorded.union(waiting.owners)]
     scope = _Scope(
         Claims(going, staying),
         recorded,
@@ -79,7 +81,7 @@ def reset(host: Host, request: Request, check: bool = False) -> dict[str, Any]:
             _save(host, progress, waiting)
         raise StateError(_problems(outcome, check))
     if not check:
-        _end(host, waiting)
+        _end(host, waiting, void)
     changes = [change._asdict() for change in outcome.changes]
     return {"changed": bool(changes), "changes": changes, "msg": _lines(outcome.changes)}
 
@@ -228,11 +230,18 @@ def _save(host: Host, progress: Progress, waiting: Progress) -> None:
     )
 
 
-def _end(host: Host, waiting: Progress) -> None:
-    """Remove the note, and flatnet's own directory where nobody else has a record in it."""
+def _end(host: Host, waiting: Progress, void: list[str]) -> None:
+    """Remove the note, and flatnet's own directory where nobody else has a record in it.
+
+    void: the owners whose notes of objects in the API tell of nothing any more.
+    """
     if waiting.owners:
         save_progress(host, waiting)
         return
+    for owner in void:
+        host.discard(f"{NOTES}/{owner}.json")
+    if host.lstat(NOTES) is not None and not host.names_in(NOTES):
+        host.remove_directory(NOTES)
     forget_progress(host)
     host.discard(STAGING)
     # What begins with a dot is a record that a killed apply had not finished.

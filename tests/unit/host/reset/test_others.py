@@ -243,3 +243,23 @@ def test_data_that_an_operator_removed_holds_nothing_back(docker: SharedHost) ->
     (docker.root / CONTENT).unlink()
     reset(docker, RUNTIME_REQUEST)
     assert not (docker.root / "var/lib/containerd").exists()
+
+
+@pytest.mark.parametrize("rest", [[], ["site"]])
+def test_notes_of_objects_go_with_the_last_owner_and_those_of_others_stay(
+    rest: list[str], host: SharedHost
+) -> None:
+    provision(host)
+    for owner in [*RUNTIME_REQUEST.owners[:1], *rest]:
+        name = owner if isinstance(owner, str) else owner.name
+        host.put(f"var/lib/flatnet/objects/{name}.json", "{}")
+    host.put(
+        "var/lib/flatnet/state/site.json", (host.root / "var/lib/flatnet/state" / _record(host)).read_text()
+    )
+    reset(host, RUNTIME_REQUEST)
+    folder = host.root / "var/lib/flatnet/objects"
+    assert sorted(path.name for path in folder.glob("*")) == [f"{name}.json" for name in rest]
+
+
+def _record(host: SharedHost) -> str:
+    return next(path.name for path in (host.root / "var/lib/flatnet/state").glob("*.json"))
