@@ -306,7 +306,9 @@ def test_what_cannot_be_adopted_is_named_and_nothing_is_written(
     before = ledger({name: [cidr.format_map(words)] for name, cidr in case.allocations.items()})
     site.ledger.write_bytes(before)
     answer = site.plan(full.folder / case.nodes)
-    assert (answer.code, answer.message) == (2, case.message.format_map(words))
+    told = f"\nWritten: {tmp_path}/reports/foreign/plan.html"
+    assert (answer.code, answer.message) == (2, case.message.format_map(words) + told)
     assert "Traceback" not in answer.output + answer.errors
     assert site.ledger.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hosts.yml", "network_allocations.yml"]
+    left = ["hosts.yml", "network_allocations.yml", "reports"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
