@@ -1,26 +1,13 @@
 from typing import Any
 
 import pytest
+from routing_cases import rule
 
 from flatnet.state.place import Place
 from flatnet.state.policy_routing import policy_routing
 
 PLACE = Place(["192.0.2.11"], ["10.200.0.0/16"], ["10.32.0.0/24"], [])
 DEFAULT = {"destination": "0.0.0.0/0", "table": "101", "type": "unicast"}
-
-
-def rule(priority: int, table: str = "101", **values: object) -> dict[str, Any]:
-    base = dict.fromkeys(("source", "destination", "mark", "input", "output", "action"), "")
-    return {
-        "family": "ipv4",
-        "priority": priority,
-        "table": table,
-        "inverted": False,
-        "picky": False,
-        "suppressed": -1,
-        **base,
-        **values,
-    }
 
 
 KERNELS = [rule(0, "local"), rule(32766, "main"), rule(32767, "default")]

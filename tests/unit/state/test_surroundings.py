@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from routing_cases import rule
 
 from flatnet.state.place import Place
 from flatnet.state.surroundings import surroundings_problems
@@ -40,20 +41,6 @@ def facts(**changes: object) -> dict[str, Any]:
         "incompatible_chains": [],
         "other_chains": [],
         **changes,
-    }
-
-
-def rule(priority: int, table: str, **values: object) -> dict[str, Any]:
-    base = dict.fromkeys(("source", "destination", "mark", "input", "output", "action"), "")
-    return {
-        "family": "ipv4",
-        "priority": priority,
-        "table": table,
-        "inverted": False,
-        "picky": False,
-        "suppressed": -1,
-        **base,
-        **values,
     }
 
 
