@@ -250,8 +250,7 @@ def test_notes_of_objects_go_with_the_last_owner_and_those_of_others_stay(
     rest: list[str], host: SharedHost
 ) -> None:
     provision(host)
-    for owner in [*RUNTIME_REQUEST.owners[:1], *rest]:
-        name = owner if isinstance(owner, str) else owner.name
+    for name in [RUNTIME_REQUEST.owners[0].name, *rest]:
         host.put(f"var/lib/flatnet/objects/{name}.json", "{}")
     host.put(
         "var/lib/flatnet/state/site.json", (host.root / "var/lib/flatnet/state" / _record(host)).read_text()
