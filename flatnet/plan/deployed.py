@@ -12,9 +12,17 @@ from flatnet.plan.names import listed_names
 
 
 def check_deployed(
-    deployed: object, wanted: Mapping[str, Any], allowed: Collection[str], findings: Findings
+    deployed: object,
+    wanted: Mapping[str, Any],
+    allowed: Collection[str],
+    findings: Findings,
+    *,
+    is_switch: bool = False,
 ) -> None:
-    """Refuse changes that no running cluster follows by itself; those of an allowed kind are warnings."""
+    """Refuse changes that no running cluster follows by itself; those of an allowed kind are warnings.
+
+    is_switch: whether the run carries out those that a switch of the network is for.
+    """
     try:
         if not isinstance(deployed, Mapping):
             raise FlatnetError("it is not a mapping")
@@ -36,13 +44,17 @@ def check_deployed(
             "remove it, so that it lets nothing through unseen later",
         )
     for change in changes:
-        rule, reason, keep = KINDS[change.kind]
+        judged = KINDS[change.kind]
         value = f"{change.value} in place of {change.deployed}"
+        if judged.is_switched and is_switch:
+            continue
         if change.kind in allowed:
-            findings.warn(rule, value, reason, change.how, change.host)
-        else:
-            fix = f"{keep}; or {change.how}, and say so with cluster_allowed_changes: [{change.kind}]"
-            findings.add(rule, value, reason, fix, change.host)
+            findings.warn(judged.rule, value, judged.reason, change.how, change.host)
+            continue
+        fix = f"{judged.keep}; or {change.how}"
+        if not judged.is_switched:
+            fix += f", and say so with cluster_allowed_changes: [{change.kind}]"
+        findings.add(judged.rule, value, judged.reason, fix, change.host)
 
 
 def deployed_networks(deployed: object) -> dict[str, Entry]:

@@ -18,6 +18,7 @@ _REPLACE_NODE = (
     "ip link delete, and provision"
 )
 _EVERY_POD = "create every pod again"
+_SWITCH = "run playbooks/switch_network.yml, which takes the cluster there and removes"
 
 
 class Change(NamedTuple):
@@ -42,6 +43,8 @@ class Kind(NamedTuple):
     reason: str
     keep: str
     """The way that keeps what is deployed."""
+    is_switched: bool = False
+    """Whether a switch of the network carries it out."""
 
 
 _KEEP = "keep what is deployed"
@@ -83,16 +86,19 @@ KINDS: Mapping[str, Kind] = {
         "pods of two backends do not reach each other while the nodes change over, and what the first one "
         "made stays on the hosts",
         _KEEP,
+        is_switched=True,
     ),
     "backend_mode": Kind(
         "immutable-backend-mode",
         "pods of two modes do not reach each other while the nodes change over",
         _KEEP,
+        is_switched=True,
     ),
     "policy_engine": Kind(
         "immutable-policy-engine",
         "what the engine made stays on the hosts and goes on to refuse connections",
         _KEEP,
+        is_switched=True,
     ),
     "control_plane": Kind(
         "immutable-control-plane",
@@ -231,9 +237,7 @@ def _backend_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         return []
     if old == new:
         return _mode_changes(new, before, after)
-    units = "".join(f" and {unit}.service" for unit in _texts(before, "units") or ())
-    how = f"stop the workloads, remove {old}{units} from every host, provision, and {_EVERY_POD}"
-    return [Change("backend", f"cluster_network_backend {new}", str(old), how)]
+    return [Change("backend", f"cluster_network_backend {new}", str(old), f"{_SWITCH} {old}")]
 
 
 def _engine_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
@@ -245,15 +249,14 @@ def _engine_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> l
     # Who was nobody, or the backend, has left nothing of its own.
     if "role" not in before or not new or old == new:
         return []
-    how = f"provision, and remove {old} from every host"
-    return [Change("policy_engine", f"policy engine {new}", str(old), how)]
+    return [Change("policy_engine", f"policy engine {new}", str(old), f"{_SWITCH} {old}")]
 
 
 def _mode_changes(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     old, new = before.get("mode"), after.get("mode")
     if not old or not new or old == new:
         return []
-    how = f"stop the workloads, remove {name} from every host, provision, and {_EVERY_POD}"
+    how = f"{_SWITCH} what mode {old} made"
     return [Change("backend_mode", f"backend {name} in mode {new}", f"mode {old}", how)]
 
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from flatnet.contract import Resolved as Backend
+from flatnet.contract.schema import Makes
 from flatnet.plan.addresses import WIDTH, Address, Network, parse_address, parse_network
 from flatnet.plan.allocations import Entry
 from flatnet.plan.chosen import Chosen
@@ -25,7 +26,7 @@ from flatnet.plan.live import (
 )
 from flatnet.plan.live_paths import check_paths
 from flatnet.plan.live_ports import check_ports
-from flatnet.plan.made import Made, what_is_made
+from flatnet.plan.made import Made, made_of, what_is_made
 from flatnet.plan.needs import needs_part
 from flatnet.plan.rules import Resolved
 from flatnet.plan.service_rules import port_range
@@ -107,23 +108,28 @@ def check_live(
     nodes: Mapping[str, Entry],
     chosen: Chosen,
     findings: Findings,
+    leaving: Sequence[Makes] = (),
 ) -> None:
-    """Check those hosts that have facts, out of all. `nodes` is node name -> its pod network per family."""
+    """Check those hosts that have facts, out of all.
+
+    `nodes` is node name -> its planned pod network per family. `leaving` is what is about to go.
+    """
     planned = chosen.backend.ipam == "plan"
     made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
+    going = made_of(leaving)
     gateways = {host.inventory_name for host in hosts if "kube_node" in host.groups}
     for host in hosts:
         if host.facts is None:
             continue
         own = tuple(nodes.get(host.node_name, {}).values()) if planned else tuple(resolved.pods)
         interfaces = interfaces_of(host, findings)
-        live = _Live(host, resolved, own, made, findings)
+        live = _Live(host, resolved, own, made, going, findings)
         live.check_addresses(interfaces)
         routes = routes_of(host, findings)
         live.check_routes(routes)
         check_paths(host, interfaces, routes, gateways, chosen.backend, resolved, findings)
         check_ports(host, settings, chosen, made, findings)
-        if not planned:
+        if not planned and not leaving:
             live.check_pools(interfaces, chosen.backend)
         for address in nameservers_of(host, findings):
             single = Network(address.family, address.value, WIDTH[address.family])
@@ -142,6 +148,8 @@ class _Live:
     own: Sequence[Network]
     """The networks of the pods that may be on this host."""
     made: Made
+    going: Made
+    """What of that is about to be removed: it may have the networks of all pods."""
     findings: Findings
 
     @property
@@ -172,7 +180,7 @@ class _Live:
         # Even an interface to all pods has an address of this node's own.
         ours = {"own_pods": self.own, "all_pods": self.own, "services": self.services}
         for interface in interfaces:
-            mine = ours.get(self.made.carried_by(interface.name) or "", ())
+            mine = self._carried(ours, interface.name)
             for address, network in interface.addresses:
                 if not any(one.holds(address) for one in mine):
                     value = f"{interface.name} has {address}/{network.prefix}"
@@ -184,7 +192,7 @@ class _Live:
         for route in routes:
             if route.destination.prefix == 0 or route.type in _OF_ADDRESSES:
                 continue
-            mine = ours.get(self.made.carried_by(route.device) or "", ())
+            mine = self._carried(ours, route.device)
             if self.made.is_route(route):
                 mine = self.resolved.pods
             if not any(network.contains(route.destination) for network in mine):
@@ -193,6 +201,12 @@ class _Live:
                 # The kernel's own tells that the addresses are the link's, where others may have them.
                 is_wide = route.protocol != "kernel" and not self.made.is_route(route)
                 self.check_free(value, route.destination, route.device, may_be_wider=is_wide)
+
+    def _carried(self, ours: Mapping[str, Sequence[Network]], name: str) -> Sequence[Network]:
+        """Return the networks that an interface of that name may have or lead to."""
+        carried = self.made.carried_by(name) or ""
+        is_going = carried.endswith("_pods") and self.going.carried_by(name) is not None
+        return self.resolved.pods if is_going else ours.get(carried, ())
 
     def check_pools(self, interfaces: Sequence[Interface], backend: Backend) -> None:
         """Check that a backend which hands out addresses itself has done it from the planned networks."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from flatnet.contract import Contracts
-from flatnet.contract.schema import Interface
+from flatnet.contract.schema import Interface, Makes
 from flatnet.contract.schema import Route as RoutePattern
 from flatnet.plan.live import Route
 
@@ -61,7 +61,11 @@ class Made:
 
 def what_is_made(contracts: Contracts) -> Made:
     """Return what the contracts declare together."""
-    every = [contract.all_makes() for contract in contracts.values()]
+    return made_of([contract.all_makes() for contract in contracts.values()])
+
+
+def made_of(every: Sequence[Makes]) -> Made:
+    """Return what these declarations say together."""
     return Made(
         tuple({one for makes in every for one in makes.interfaces.values()}),
         tuple({one for makes in every for one in makes.routes}),

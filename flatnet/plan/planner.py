@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from flatnet.contract import Contracts
 from flatnet.contract import Resolved as Backend
+from flatnet.contract.schema import Makes
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import Family, Network, parse_network
 from flatnet.plan.adopt import adopt_nodes
@@ -57,11 +58,12 @@ def plan_from_data(
     allocations: object = None,
     deployed: object = None,
     existing_nodes: object = None,
+    leaving: Sequence[Makes] | None = None,
 ) -> Planned:
     """Plan from plain data, as Ansible has it. Raises FlatnetError as plan_network does.
 
     `deployed` is the plan that was provisioned last, `existing_nodes` are Node objects to adopt
-    (adopt_nodes).
+    (adopt_nodes). `leaving` is what a switch of the network takes off the hosts; None is no switch.
     """
     with without_garbage_collection():
         findings = Findings()
@@ -73,7 +75,7 @@ def plan_from_data(
         ledger = (
             allocations if isinstance(allocations, Allocations) else Allocations.from_mapping(allocations)
         )
-        return prepare_plan(wanted_settings, read, contracts, ledger, deployed, existing_nodes)
+        return prepare_plan(wanted_settings, read, contracts, ledger, deployed, existing_nodes, leaving)
 
 
 def prepare_plan(
@@ -83,10 +85,12 @@ def prepare_plan(
     allocations: Allocations | None = None,
     deployed: object = None,
     existing_nodes: object = None,
+    leaving: Sequence[Makes] | None = None,
 ) -> Planned:
-    """Return the plan, the allocations to record and warnings. Raises FlatnetError as plan_network does."""
+    """Return the plan, the allocations to record and warnings, as plan_from_data does."""
     with without_garbage_collection():
-        return _prepare(settings, hosts, contracts, allocations or Allocations(), deployed, existing_nodes)
+        before = allocations or Allocations()
+        return _prepare(settings, hosts, contracts, before, deployed, existing_nodes, leaving)
 
 
 def _prepare(
@@ -96,6 +100,7 @@ def _prepare(
     before: Allocations,
     deployed: object,
     existing_nodes: object,
+    leaving: Sequence[Makes] | None,
 ) -> Planned:
     findings = Findings()
     ordered = sorted(hosts, key=attrgetter("inventory_name"))
@@ -135,7 +140,7 @@ def _prepare(
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
     check_node_ports(settings, asked, findings)
     if sound:
-        check_live(ordered, settings, resolved, after.nodes, chosen, findings)
+        check_live(ordered, settings, resolved, after.nodes, chosen, findings, leaving or ())
     endpoint = api_endpoint(settings, ordered, resolved.texts, deployed)
     _check_certificate(settings, ordered, resolved, endpoint, findings)
     plan: Plan = {}
@@ -144,7 +149,8 @@ def _prepare(
         plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
     if deployed:
         wanted = plan or _unfinished(settings, ordered if sound else (), chosen, resolved, after)
-        check_deployed(deployed, wanted, settings.allowed_changes, findings)
+        is_switch = leaving is not None
+        check_deployed(deployed, wanted, settings.allowed_changes, findings, is_switch=is_switch)
     findings.raise_if_any()
     return Planned(dict(sorted(plan.items())), after, findings.warnings())
 

@@ -80,7 +80,7 @@ _SUBJECTS: Mapping[str, str] = {kind: kind for kind in KINDS} | {
 
 
 def _judged(change: Change, found: Immutable, allowed: Collection[str]) -> Change:
-    _, reason, keep = KINDS[found.kind]
+    reason, keep = KINDS[found.kind].reason, KINDS[found.kind].keep
     if found.kind not in allowed:
         return replace(change, refused=reason, remedy=f"{keep}; or {found.how}")
     effects = (f"Allowed, though {reason}.", f"To be done by hand: {found.how}.", *change.effects)

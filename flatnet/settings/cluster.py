@@ -18,6 +18,7 @@ API = "The API server"
 DNS = "DNS"
 PROGRAMS = "Where the programs come from"
 RUNNING = "A cluster that runs already"
+SWITCH = "Switching the network of a running cluster"
 CHECK = "The check"
 
 SECTIONS: Mapping[str, str] = {
@@ -29,6 +30,7 @@ SECTIONS: Mapping[str, str] = {
     DNS: "",
     PROGRAMS: "docs/offline.md is about hosts and controllers without the internet.",
     RUNNING: "What it does not follow by itself, and what it has already: docs/plan.md.",
+    SWITCH: "docs/switch.md.",
     CHECK: "docs/verify.md.",
 }
 """Section -> what is to be said of all its settings, in the order of the documentation."""
@@ -228,9 +230,6 @@ class Settings:
             "dns_addresses",
             "node_pod_cidrs",
             "node_names",
-            "backend",
-            "backend_mode",
-            "policy_engine",
             "control_plane",
             "etcd_members",
         ),
@@ -243,6 +242,32 @@ class Settings:
         "are taken "
         "over.",
         empty="none",
+    )
+    switch_batch: int = setting(
+        0,
+        SWITCH,
+        "How many hosts change their network at once, 0 for all: the fewer, the longer pods of both networks "
+        "do not all reach each other.",
+        unit="hosts",
+        least=0,
+        most=100_000,
+    )
+    switch_ignored_budgets: tuple[str, ...] = setting(
+        (),
+        SWITCH,
+        "PodDisruptionBudgets, as namespace/name, that do not keep a switch from making their pods anew.",
+        empty="none",
+    )
+    switch_ready_seconds: int = setting(
+        180,
+        SWITCH,
+        "How long to wait for nodes and pods that were ready before to be so again.",
+        unit="seconds",
+        least=1,
+        most=86_400,
+    )
+    switch_measured_enabled: bool = setting(
+        True, SWITCH, "Whether the interruption is measured, on two pods that run meanwhile."
     )
     check_outside_enabled: bool = setting(
         False,

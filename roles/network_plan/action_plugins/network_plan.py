@@ -12,7 +12,8 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 
 try:
-    from flatnet.contract import find_contracts
+    from flatnet.contract import Contracts, find_contracts
+    from flatnet.contract.schema import Makes
     from flatnet.errors import FlatnetError
     from flatnet.inventory.groups import CLUSTER, PARTS, cluster_hosts, group_findings
     from flatnet.inventory.names import HOST_VARIABLES
@@ -26,6 +27,8 @@ try:
     from flatnet.plan_report.refusal import write_refusal
     from flatnet.remote.roles import roles_paths
     from flatnet.settings import read_settings
+    from flatnet.switch.ends import End
+    from flatnet.switch.progress import read_progress
 except ImportError as error:
     raise AnsibleActionFail(
         f"the Python package flatnet is not in the environment that runs Ansible ({error}); "
@@ -45,10 +48,11 @@ class ActionModule(ActionBase):
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return {plan, findings, changed, diff, warnings}.
+        """Return {plan, findings, leaving, changed, diff, warnings}.
 
-        `findings` are the planner's warnings; changed and diff are those of the allocations file, and nothing
-        when it is not to be written.
+        `findings` are the planner's warnings; `leaving` is what the backends that a switch takes off make:
+        directories and routing tables. changed and diff are those of the allocations file, and nothing when
+        it is not to be written.
         """
         super().run(tmp, task_vars)
         validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
@@ -59,6 +63,8 @@ class ActionModule(ActionBase):
                 "record_enabled": {"type": "bool", "default": True},
                 "facts": {"type": "str", "default": "flatnet_facts"},
                 "deployed_path": {"type": "path", "default": ""},
+                "switch_path": {"type": "path", "default": ""},
+                "switch_enabled": {"type": "bool", "default": False},
                 "table_enabled": {"type": "bool", "default": False},
                 "reports_path": {"type": "path", "default": ""},
             }
@@ -80,6 +86,7 @@ class ActionModule(ActionBase):
             task_vars["groups"], task_vars["hostvars"], arguments["facts"], Templar(self._loader)
         )
         deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
+        leaving = self._leaving(arguments, deployed, contracts)
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(
                 arguments["settings"],
@@ -88,6 +95,7 @@ class ActionModule(ActionBase):
                 ledger.allocations,
                 deployed,
                 read_existing_nodes(settings.existing_nodes),
+                leaving,
             )
             text = ledger.text_after(planned.allocations)
             changed = arguments["record_enabled"] and text != ledger.before
@@ -96,12 +104,38 @@ class ActionModule(ActionBase):
                 ledger.write(text)
         if arguments["table_enabled"]:
             self._display.display(plan_table(planned.plan))
-        result: dict[str, Any] = {"plan": planned.plan, "findings": planned.warnings, "changed": changed}
+        result: dict[str, Any] = {
+            "plan": planned.plan,
+            "findings": planned.warnings,
+            "leaving": {
+                "directories": [path for makes in leaving or () for path in makes.directories],
+                "tables": [str(rule.table) for makes in leaving or () for rule in makes.rules if rule.table],
+            },
+            "changed": changed,
+        }
         if planned.warnings:
             result["warnings"] = planned.warnings
         if diff:
             result["diff"] = [diff]
         return result
+
+    def _leaving(
+        self, arguments: Mapping[str, Any], deployed: Mapping[str, Any] | None, contracts: Contracts
+    ) -> list[Makes] | None:
+        """Return what the backends of a switch's ends make; None where the run is no switch.
+
+        Raises FlatnetError where it is none and one has not ended.
+        """
+        path = arguments["switch_path"]
+        progress = read_progress(Path(path)) if path else None
+        if not arguments["switch_enabled"]:
+            if progress is not None:
+                raise FlatnetError(progress.explained())
+            return None
+        ends = [progress.before, progress.after] if progress else []
+        ends += [End.of_plan(deployed)] if deployed else []
+        names = dict.fromkeys(end.backend for end in ends)
+        return [contracts.backend(name).all_makes() for name in names]
 
 
 def told_refusal(directory: Path, settings: Mapping[str, Any], message: str) -> str:

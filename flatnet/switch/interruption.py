@@ -1,0 +1,38 @@
+"""How long connections failed, out of attempts at regular times."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One connection: when it began, in seconds of a monotonic clock, and whether it was answered."""
+
+    at: float
+    answered: bool
+
+
+def interruption(attempts: Sequence[Attempt]) -> float | None:
+    """Return the seconds from the first attempt that failed to the first of those that did not fail again.
+
+    0 without a failure; None where none was answered before or after, as that is no interruption to measure.
+    """
+    failed = [index for index, attempt in enumerate(attempts) if not attempt.answered]
+    if not attempts or len(failed) == len(attempts) or not attempts[0].answered:
+        return None
+    if not failed:
+        return 0.0
+    after = failed[-1] + 1
+    return attempts[after].at - attempts[failed[0]].at if after < len(attempts) else None
+
+
+def told(measured: Mapping[str, float | None], interval: float) -> str:
+    """Return the interruptions as a sentence. measured: as `interruption` has them, by the name of the way.
+
+    interval: seconds between attempts, which is as exact as it gets.
+    """
+    words = {"outside": "from outside to a NodePort", "pods": "from pod to pod of another node"}
+    parts = [
+        f"{words[way]} {'not measured' if seconds is None else f'{seconds:.1f} s'}"
+        for way, seconds in measured.items()
+    ]
+    return f"Interruption, to within {interval:g} s: {', '.join(parts)}"
