@@ -90,9 +90,8 @@ def leaving(before: End, after: End) -> tuple[str, ...]:
     return tuple(roles)
 
 
-def gone_for_good(before: End, after: End) -> tuple[str, ...]:
-    """Return the roles that nothing is left of at the other end, in the API neither."""
-    staying = {after.backend_role, after.policy_role}
-    if after.kube_proxy_mode != "none":
-        staying.add(KUBE_PROXY)
-    return tuple(role for role in leaving(before, after) if role not in staying)
+def staying(end: End) -> frozenset[str]:
+    """Return the roles that an end has."""
+    return frozenset(
+        {end.backend_role, end.policy_role, KUBE_PROXY if end.kube_proxy_mode != "none" else ""} - {""}
+    )

@@ -142,7 +142,7 @@ def read_progress(path: Path) -> Progress | None:
             f"the note of a switch in {path} cannot be read: {error}; make it readable"
         ) from error
     try:
-        return _parsed(json.loads(text))
+        return parse_progress(json.loads(text))
     except (ValueError, RecursionError, FlatnetError, KeyError, TypeError) as error:
         raise FlatnetError(
             f"the note of a switch in {path} is damaged ({error}); restore it, or delete it and run "
@@ -150,10 +150,11 @@ def read_progress(path: Path) -> Progress | None:
         ) from None
 
 
-def _parsed(data: dict[str, Any]) -> Progress:
+def parse_progress(data: dict[str, Any]) -> Progress:
+    """Return a note from plain data. Raises ValueError, KeyError, TypeError or FlatnetError for others."""
     if data["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema_version {data['schema_version']!r}, this is made for {SCHEMA_VERSION}")
-    hosts = {str(host): str(step) for host, step in data["hosts"].items()}
+    hosts = {str(host): str(step) for host, step in {**data["hosts"]}.items()}
     unknown = sorted(set(hosts.values()) - set(STEPS))
     if unknown:
         raise ValueError(f"there is no step {unknown[0]!r}")

@@ -23,6 +23,7 @@ from flatnet.plan.names import listed_names
 from flatnet.settings import SETTINGS, check_variables, fault_lines, read_settings
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
+WIRING = Path(__file__).resolve().parents[1] / "vars" / "wiring.yml"
 
 
 class ActionModule(ActionBase):
@@ -42,7 +43,6 @@ class ActionModule(ActionBase):
         validate: Callable[..., tuple[object, dict[str, Any]]] = self.validate_argument_spec
         _, arguments = validate(
             {
-                "wiring": {"type": "path", "required": True},
                 "hosts_required": {"type": "bool", "default": False},
             }
         )
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         wanted = variables["ansible_play_hosts_all"] if arguments["hosts_required"] else []
         if not frozenset(wanted).isdisjoint(groups.get(CLUSTER, ())):
             return {**result, "changed": False}
-        wiring = self._loader.load_from_file(arguments["wiring"])
+        wiring = self._loader.load_from_file(str(WIRING))
         # Without what roles bring, whose defaults the variables of a task have as well.
         hosts = {name: _without_wiring(hostvars.raw_get(name), wiring) for name in names}
         inventory = hostvars._inventory

@@ -296,7 +296,7 @@ def test_what_works_but_surprises_is_a_warning(some: list[Any], warning: str) ->
             "Fix: use one of iptables, nftables, ipvs, none.",
         ),
         (
-            {"cluster_allowed_changes": ["backend", "everything"]},
+            {"cluster_allowed_changes": ["families", "everything"]},
             "[setting-range] cluster_allowed_changes 'everything': it is none of the choices. Fix: use "
             "some of",
         ),
