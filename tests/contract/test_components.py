@@ -19,6 +19,7 @@ WITHOUT = {
     "cluster_pki",
     "host_preflight",
     "network_plan",
+    "network_switch",
     "node_reset",
     "node_state",
     "plan_report",

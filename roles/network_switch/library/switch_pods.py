@@ -35,8 +35,8 @@ options:
     default: []
   before:
     description:
-      - Pods, as an earlier look returned them. Those that were ready are waited for, until they have been made
-        anew and are ready again, and so are the nodes of O(open).
+      - Pods, as an earlier look returned them. Those that were ready are waited for, until they have been
+        made anew and are ready again, and so are the nodes of O(open).
       - Left out, nobody is waited for.
     type: list
     elements: dict

@@ -8,7 +8,7 @@ from flatnet.contract import find_contracts
 from flatnet.remote.action import HostAction
 from flatnet.remote.roles import roles_paths
 from flatnet.removal import removal
-from flatnet.state.applied import forget, note_change
+from flatnet.state.applied import awaits, forget, look_again, note_change
 
 ARGUMENTS = {
     "owners": {"type": "list", "elements": "str", "required": True},
@@ -28,10 +28,26 @@ class ActionModule(HostAction):
         """Return what the host lost."""
         arguments = self.arguments(ARGUMENTS)
         owners = removal(find_contracts(roles_paths(self._loader)), arguments.pop("owners"))
-        if not self._task.check_mode:
-            forget(self.host(variables), self.folder())
-            note_change(self.folder())
-        answer = self.ask({"reset": {**arguments, **owners}, "check": self._task.check_mode}, variables)
+        host, folder, check = self.host(variables), self.folder(), self._task.check_mode
+        request = {"reset": {**arguments, **owners}, "check": check, "look": awaits(host, folder)}
+        try:
+            answer = self.ask(request, variables)
+        except Exception:
+            # Whatever it did on the host.
+            self._changed(host, {})
+            raise
+        if answer.get("changed") or answer.get("failed"):
+            self._changed(host, answer.pop("applied", {}))
         if self._task.diff and answer.get("changed"):
             answer["diff"] = [{"prepared": answer["msg"] + "\n"}]
         return answer
+
+    def _changed(self, host: str, applied: dict[str, str]) -> None:
+        """Take note of a change of the host; applied: what another look after it found."""
+        if self._task.check_mode:
+            return
+        note_change(self.folder())
+        if applied:
+            look_again(host, self.folder(), applied)
+        else:
+            forget(host, self.folder())

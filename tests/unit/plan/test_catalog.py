@@ -72,7 +72,9 @@ def test_every_kind_of_change_that_can_be_allowed_is_documented_and_accepted_by_
     text = (ROOT / "docs/plan_rules.md").read_text().partition("## What cannot change")[2]
     rows = [line.split("`")[1:4:2] for line in text.splitlines() if line.startswith("| `")]
     assert rows == [[kind, KINDS[kind].rule] for kind in KINDS]
-    assert setting_of("allowed_changes").choices == tuple(name for name, kind in KINDS.items() if not kind.is_switched)
+    assert setting_of("allowed_changes").choices == tuple(
+        name for name, kind in KINDS.items() if not kind.is_switched
+    )
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=ids(REFUSED))

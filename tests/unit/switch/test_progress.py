@@ -114,15 +114,19 @@ def test_a_third_network_is_refused_with_where_every_host_stands_and_both_ways_o
     with pytest.raises(FlatnetError) as caught:
         progress_towards(begun(node_1=DONE, node_2=INSTALLING), "example", KUBENET, HOST_GW, HOSTS)
     assert str(caught.value) == (
-        "the inventory wants flannel in mode host-gw with kube-proxy in mode iptables, but the network of cluster "
-        "example is being switched from kubenet with kube-proxy in mode iptables to flannel in mode vxlan with "
+        "the inventory wants flannel in mode host-gw with kube-proxy in mode iptables, but the network of "
+        "cluster "
+        "example is being switched from kubenet with kube-proxy in mode iptables to flannel in mode vxlan "
+        "with "
         "kube-proxy in mode iptables:\n"
         "- node-3 still has kubenet with kube-proxy in mode iptables\n"
         "- node-2 has lost kubenet with kube-proxy in mode iptables, and gets flannel in mode vxlan with "
         "kube-proxy in mode iptables\n"
         "- node-1 has flannel in mode vxlan with kube-proxy in mode iptables\n"
-        "To finish it, run playbooks/switch_network.yml for flannel in mode vxlan with kube-proxy in mode iptables; "
-        "to go back, write kubenet with kube-proxy in mode iptables into the inventory and run the same; switch "
+        "To finish it, run playbooks/switch_network.yml for flannel in mode vxlan with kube-proxy in mode "
+        "iptables; "
+        "to go back, write kubenet with kube-proxy in mode iptables into the inventory and run the same; "
+        "switch "
         "to flannel in mode host-gw with kube-proxy in mode iptables after that"
     )
 

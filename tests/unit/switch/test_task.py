@@ -52,14 +52,15 @@ CLUSTER = Cluster(
 BUDGET = {"name": "shop/web", "allowed": 1, "nodes": ["node-a", "node-b"]}
 
 
-def switch(cluster: Cluster = CLUSTER, wanted: dict[str, Any] = WANTED, **changes: Any) -> SwitchTask:
+def switch(cluster: Cluster = CLUSTER, wanted: dict[str, Any] = WANTED, **changes: object) -> SwitchTask:
     asked = Asked(plan=wanted, deployed=End.of_plan(DEPLOYED), found=None, hosts=NAMES)
-    return switch_task(replace(asked, **{"image": "probe", **changes}), cluster)
+    given: dict[str, Any] = {"image": "probe", **changes}
+    return switch_task(replace(asked, **given), cluster)
 
 
-def reasons(*given: Any, **changes: Any) -> list[str]:
+def reasons(cluster: Cluster, **changes: object) -> list[str]:
     with pytest.raises(FlatnetError) as caught:
-        switch(*given, **changes)
+        switch(cluster, **changes)
     return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
 
 
@@ -72,7 +73,8 @@ def test_switching_to_what_is_deployed_says_so_and_does_nothing() -> None:
 
 def test_the_plan_names_what_goes_what_comes_and_every_kind_of_pod() -> None:
     assert switch().text.splitlines() == [
-        "Switch of cluster kubernetes: from kubenet with kube-proxy in mode iptables to flannel with kube-proxy in "
+        "Switch of cluster kubernetes: from kubenet with kube-proxy in mode iptables to flannel with "
+        "kube-proxy in "
         "mode iptables",
         "  Goes: cni_kubenet",
         "  Comes: cni_flannel",
@@ -166,7 +168,8 @@ def test_a_node_that_is_down_is_named_with_two_ways_on() -> None:
         CLUSTER, nodes=[node("node-b", "NodeStatusUnknown: Kubelet stopped posting node status.")]
     )
     assert reasons(cluster) == [
-        "node-b is down (NodeStatusUnknown: Kubelet stopped posting node status.); bring it back, or leave it out "
+        "node-b is down (NodeStatusUnknown: Kubelet stopped posting node status.); bring it back, or leave "
+        "it out "
         "with --limit '!node-b' and run again for it later"
     ]
     assert switch(cluster, hosts=["node-a", "node-c"]).data["is_needed"]
@@ -180,8 +183,10 @@ def test_a_node_between_two_networks_is_no_node_that_is_down() -> None:
 def test_a_budget_that_forbids_it_is_named_with_what_to_do() -> None:
     cluster = replace(CLUSTER, budgets=[BUDGET])
     assert reasons(cluster) == [
-        "the PodDisruptionBudget shop/web allows 1 of its pods to go, and 2 of them would be made anew at once; a "
-        "smaller cluster_switch_batch, more replicas, or cluster_switch_ignored_budgets: [shop/web] lets it through"
+        "the PodDisruptionBudget shop/web allows 1 of its pods to go, and 2 of them would be made anew at "
+        "once; a "
+        "smaller cluster_switch_batch, more replicas, or cluster_switch_ignored_budgets: [shop/web] lets it "
+        "through"
     ]
     assert switch(cluster, batch=1).data["is_needed"]
     assert switch(cluster, ignored_budgets=["shop/web"]).data["is_needed"]
