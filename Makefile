@@ -7,10 +7,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 HOSTS := python -m tests.container_hosts
 
-.PHONY: help cluster destroy test lint unit integration browser molecule benchmark docs programs clean machine venv
+.PHONY: help cluster destroy test test-all ci lint unit integration browser molecule benchmark docs programs clean machine venv
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[-a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 cluster: machine venv ## three hosts on this machine with a proven pod network, left running
 	@python tests/pipeline.py cluster
@@ -21,6 +21,12 @@ destroy: venv ## remove the hosts of `make cluster` and of every test, with all 
 
 test: machine venv ## every tier: lint, unit, contract, integration, a real cluster per scenario
 	@python tests/pipeline.py test
+
+test-all: machine venv ## the same, with the backends whose programs take many minutes to build
+	@python tests/pipeline.py test-all
+
+ci: machine venv ## the same as test, with those of them that are built already
+	@python tests/pipeline.py ci
 
 lint: venv ## every linter
 	@tests/lint

@@ -1,4 +1,8 @@
-"""Runs `make test`, `make cluster` and `make molecule`: tier after tier, the programs built meanwhile."""
+"""Runs the tests and `make cluster`: tier after tier, the programs built meanwhile.
+
+`test` does without programs that take many minutes to build, `test-all` builds them too, and `ci` uses those
+of them that are built already. What a run left out is told in the end.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK = re.compile(r"^(?:TASK|PLAY|HANDLER|RUNNING HANDLER) ")
 _TASK_FAILED = re.compile(r"^(?:fatal: \[|failed: \[|\[ERROR\]: )")
 _TEST_FAILED = re.compile(r"^(?:FAILED|ERROR) \S+")
+# What a tier did not run, and why: the tour says it of backends.
+_LEFT_OUT = re.compile(r"not run on this machine: ([^'\"\n]+)")
+# What becomes of programs that take many minutes to build.
+BUILT, USED = "built", "used"
 _CAUSE_LINES = 16
 _CAUSE_WIDTH = 240
 
@@ -110,10 +118,36 @@ class CauseReader:
         stream.flush()
 
 
-class Pipeline:
-    """Runs tiers one after the other and a build beside them."""
+@dataclass
+class LeftOutReader:
+    """Keeps what a tier says that it did not run."""
 
-    def __init__(self) -> None:
+    lines: list[str] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take note of what `line` tells, each once."""
+        found = _LEFT_OUT.search(_COLOUR.sub("", line))
+        if found and found[1] not in self.lines:
+            self.lines.append(found[1])
+
+    def show(self, stream: TextIO) -> None:
+        """Write all of it."""
+        if self.lines:
+            stream.write("\nnot run on this machine\n")
+        stream.writelines(f"{line}\n" for line in self.lines)
+        stream.flush()
+
+
+class Pipeline:
+    """Runs tiers one after the other and a build beside them.
+
+    slow: whether programs that take many minutes to build are built (BUILT), used where they are (USED), or
+    left out.
+    """
+
+    def __init__(self, slow: str = "") -> None:
+        self.slow = slow
+        self.left_out = LeftOutReader()
         self.times = Times()
         self.cause = CauseReader()
         self._build: subprocess.Popen[bytes] | None = None
@@ -132,7 +166,12 @@ class Pipeline:
             command,
             cwd=REPOSITORY,
             # A step's time is told from when its first line arrives.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "FLATNET_TEST_SLOW": "1" if self.slow else "0",
+                **(environment or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -142,6 +181,7 @@ class Pipeline:
             for line in process.stdout or ():
                 reader.read(line, time.monotonic())
                 self.cause.read(line)
+                self.left_out.read(line)
                 sys.stdout.write(line)
                 sys.stdout.flush()
         finally:
@@ -160,7 +200,13 @@ class Pipeline:
         sys.stdout.write(f"\n=== programs: building in the background, output in {self._log}\n")
         with self._log.open("wb") as log:
             self._build = subprocess.Popen(
-                [sys.executable, "-m", "flatnet.programs", "build"],
+                [
+                    sys.executable,
+                    "-m",
+                    "flatnet.programs",
+                    "build",
+                    *([] if self.slow == BUILT else ["--quick"]),
+                ],
                 cwd=REPOSITORY,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -239,15 +285,25 @@ def scenarios_only(pipeline: Pipeline, scenarios: Sequence[str]) -> None:
     molecule(pipeline, scenarios)
 
 
+PIPELINES = {
+    "test": (test, ""),
+    "test-all": (test, BUILT),
+    "ci": (test, USED),
+    "cluster": (cluster, ""),
+    "molecule": (scenarios_only, USED),
+}
+
+
 def main() -> int:
     """Run what the first argument names; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pipeline", choices=("test", "cluster", "molecule"))
+    parser.add_argument("pipeline", choices=tuple(PIPELINES))
     usual = tuple(name for name in SCENARIOS if name not in LONG)
-    parser.add_argument("scenarios", nargs="*", default=usual, help=f"default: {', '.join(usual)}")
+    parser.add_argument("scenarios", nargs="*", help=f"default: {', '.join(usual)}; with test-all, all")
     options = parser.parse_args()
-    pipeline = Pipeline()
-    run = {"test": test, "cluster": cluster, "molecule": scenarios_only}[options.pipeline]
+    run, slow = PIPELINES[options.pipeline]
+    options.scenarios = options.scenarios or (SCENARIOS if slow == BUILT else usual)
+    pipeline = Pipeline(slow)
     outcome = f"{options.pipeline}: passed"
     status = 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -260,6 +316,7 @@ def main() -> int:
     finally:
         pipeline.stop()
     pipeline.times.show(sys.stdout)
+    pipeline.left_out.show(sys.stdout)
     if status == 1:
         pipeline.cause.show(sys.stdout)
     left = " ".join(name for name in SCENARIOS if name not in options.scenarios)

@@ -33,7 +33,8 @@ class GomodPin:
 
     directory: folder that holds go.mod and go.sum; packages: program name -> Go package; variables: linker
     variable (`package.name`) -> value; cgo_architectures: where C is linked in (statically); disk_mib: MiB
-    that a first build writes, caches of Go included; files: name -> files of a module that are copied.
+    that a first build writes, caches of Go included; files: name -> files of a module that are copied; slow:
+    whether a first build takes many minutes, so that one who only needs the others leaves it out.
     """
 
     directory: Path
@@ -43,6 +44,7 @@ class GomodPin:
     cgo_architectures: tuple[str, ...] = ()
     disk_mib: int = 500
     files: Mapping[str, FileSet] = field(default_factory=dict)
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Upstream:
     def file_sets(self) -> tuple[str, ...]:
         """Return the names of the sets of files that come out of its modules."""
         return tuple(self.gomod.files) if self.gomod else ()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is made from Go modules in many minutes."""
+        return self.gomod is not None and self.gomod.slow
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -285,6 +292,7 @@ def _gomod(name: str, entry: dict[str, Any], directory: Path) -> GomodPin:
         cgo_architectures=tuple(entry.get("cgo_architectures", ())),
         disk_mib=entry.get("disk_mib", 500),
         files=files,
+        slow=bool(entry.get("slow", False)),
     )
 
 

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument("--source", choices=("gomod", "release"), default="gomod")
 
     build = commands.add_parser("build", parents=[named], help="build from Go modules what is not built yet")
+    build.add_argument("--quick", action="store_true", help="leave out what takes many minutes to build")
     build.set_defaults(run=_build)
     download = commands.add_parser(
         "download", parents=[named, published], help="download what upstream publishes"
@@ -91,7 +92,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace, catalog: Catalog) -> None:
-    built = gomod.build(catalog.select(options.names), program_store(), _progress(), _architecture(options))
+    chosen = catalog.select(options.names)
+    slow = [upstream.name for upstream in chosen if options.quick and upstream.is_slow]
+    if slow:
+        sys.stdout.write(f"left out, as building them takes many minutes: {', '.join(slow)}\n")
+    wanted = [upstream for upstream in chosen if upstream.name not in slow]
+    built = gomod.build(wanted, program_store(), _progress(), _architecture(options))
     for name, entry in built.items():
         sys.stdout.write(f"{name}: {entry}\n")
 

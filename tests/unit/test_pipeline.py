@@ -100,6 +100,48 @@ def test_where_it_failed_is_said_in_few_short_lines(pipeline: ModuleType) -> Non
     ]
 
 
+def test_what_was_not_run_is_named_once_with_its_reason(pipeline: ModuleType) -> None:
+    reader, shown = pipeline.LeftOutReader(), io.StringIO()
+    reader.show(shown)
+    assert shown.getvalue() == ""
+    for line in (
+        "    - 'not run on this machine: backend gre: lacks the kernel feature ip_gre'\n",
+        "\x1b[0mnot run on this machine: backend gre: lacks the kernel feature ip_gre\n",
+        "passed\n",
+    ):
+        reader.read(line)
+    reader.show(shown)
+    assert shown.getvalue().splitlines() == [
+        "",
+        "not run on this machine",
+        "backend gre: lacks the kernel feature ip_gre",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "seen"), [("test", ["--quick"], "0"), ("ci", ["--quick"], "1"), ("test-all", [], "1")]
+)
+def test_programs_that_take_long_are_built_used_or_left_out(
+    pipeline: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    build: list[str],
+    seen: str,
+) -> None:
+    _, slow = pipeline.PIPELINES[name]
+    runner = pipeline.Pipeline(slow)
+    runner.run("tier", ["sh", "-c", "echo slow=$FLATNET_TEST_SLOW"])
+    assert f"slow={seen}" in capfd.readouterr().out
+    started: list[list[str]] = []
+    monkeypatch.setattr(pipeline, "REPORTS", tmp_path)
+    monkeypatch.setattr(runner, "_log", tmp_path / "programs.log")
+    monkeypatch.setattr(pipeline.subprocess, "Popen", lambda command, **_: started.append(command))
+    runner.begin_programs()
+    assert started[0][4:] == build
+
+
 def test_tests_that_failed_are_named_and_a_run_without_failures_says_nothing(pipeline: ModuleType) -> None:
     cause, shown = pipeline.CauseReader(), io.StringIO()
     cause.read("TASK [Converge] ****\n")

@@ -87,6 +87,21 @@ def test_a_build_prints_the_folders_and_shows_its_steps_elsewhere(capsys: pytest
     assert (Path(folder) / "probe").read_text() == "program\n"
 
 
+def test_what_takes_long_to_build_is_left_out_where_that_is_asked_and_named(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pins = machine / "build/programs.yml"
+    data = yaml.safe_load(pins.read_text())
+    data["upstreams"]["agent"]["gomod"]["slow"] = True
+    pins.write_text(yaml.safe_dump(data))
+    assert main(["build", "--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "left out, as building them takes many minutes: agent"
+    assert [line.partition(":")[0] for line in lines[1:]] == ["probe"]
+    assert main(["build"]) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["agent", "probe"]
+
+
 def test_the_path_of_a_program_is_printed_once_it_is_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["path", "probe"]) == 1
     assert capsys.readouterr().err == (
