@@ -28,7 +28,10 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write, move or remove the note; what a switch changes on the controller is no change of a host."""
+        """Write, move or remove the note; what a switch changes on the controller is no change of a host.
+
+        The callback switch_state reads where it is.
+        """
         super().run(tmp, task_vars)
         validate: Callable[..., tuple[Any, dict[str, Any]]] = self.validate_argument_spec
         _, arguments = validate(
@@ -45,7 +48,7 @@ class ActionModule(ActionBase):
                 self._keep(Path(arguments["path"]), arguments)
             except FlatnetError as error:
                 raise AnsibleActionFail(str(error)) from None
-        return {"changed": False}
+        return {"changed": False, "switch_note": arguments["path"]}
 
     def _keep(self, path: Path, arguments: dict[str, Any]) -> None:
         if arguments["end"]:
