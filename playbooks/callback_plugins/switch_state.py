@@ -14,8 +14,8 @@ name: switch_state
 type: aggregate
 short_description: Where a switch of the network stands
 description:
-  - After a run that began a switch and did not end it, whatever ended the run, prints of each host whether it has
-    the old network, the new one, or is between the two, and how to get to either end.
+  - After a run that began a switch and did not end it, whatever ended the run, prints of each host whether it
+    has the old network, the new one, or is between the two, and how to get to either end.
 requirements:
   - Listed in C(callbacks_enabled).
 """
