@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.tour", description=__doc__)
     parser.add_argument("command", choices=("stops", "go"))
     parser.add_argument("--prefix", required=True)
-    parser.add_argument("--inventory", action="append", required=True)
+    parser.add_argument("-i", "--inventory", action="append", required=True)
     parser.add_argument("--reports", type=Path, required=True)
     parser.add_argument(
         "--first", required=True, help="the backend that is there, and that the tour ends with"
