@@ -14,7 +14,7 @@ from flatnet.settings.definition import PREFIX
 
 _SETTING = re.compile(rf"(?<!\w){PREFIX}\w+")
 # Read by a playbook itself, and given on the command line.
-_BESIDE = {"cluster_reset_confirmed"}
+_BESIDE = {"cluster_reset_confirmed", "cluster_switch_confirmed"}
 # A foreign variable may begin with cluster_ too; only what is nearly a setting is taken for a misspelt one.
 _NEARLY = 0.85
 

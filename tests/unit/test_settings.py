@@ -62,7 +62,14 @@ def test_what_only_begins_as_settings_do_is_told_and_not_refused() -> None:
 
 
 def test_settings_inputs_of_roles_and_foreign_variables_are_nothing_to_speak_of() -> None:
-    given = ("cluster_name", "cluster_dns_replicas", "cluster_reset_confirmed", "ansible_user", "etcd_data")
+    given = (
+        "cluster_name",
+        "cluster_dns_replicas",
+        "cluster_reset_confirmed",
+        "cluster_switch_confirmed",
+        "ansible_user",
+        "etcd_data",
+    )
     assert _findings(*given) == VariableFindings([], [])
 
 
