@@ -17,6 +17,8 @@ _KINDS = (
     "clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,configmaps,daemonsets,deployments,services,"
     "customresourcedefinitions,namespaces"
 )
+# What a break is looked for by; the whole of the check was just made.
+_BROKEN = json.dumps({"network_check_classes": ["pod_to_pod_other_node", "pod_to_pod_same_node"]})
 # Owners whatever the network is.
 _ALWAYS = frozenset({"cluster_dns", "kube_control_plane"})
 
@@ -41,6 +43,8 @@ class Leg:
         with self._timed("switch"):
             output = self._run("switch", "--extra-vars", f"cluster_switch_confirmed={self.cluster}")
         self.interruption = next(iter(re.findall(r"Interruption, .*: (.*)", output)), "not told")
+        # Before anything else runs pods here: what those leave is not the switch's.
+        switched = [*self.hosts.snapshot(host), *self._of_node(host)]
         with self._timed("second run"):
             self._expect_unchanged()
         with self._timed("verify"):
@@ -48,7 +52,7 @@ class Leg:
         with self._timed("break"):
             self._break(fault)
         with self._timed("residue"):
-            self._compare(before, host)
+            self._compare(switched, before[host], host)
 
     def _run(self, name: str, *options: str, succeeds: bool = True) -> str:
         return self.hosts.playbook(name, self.new.settings, *options, succeeds=succeeds)
@@ -60,7 +64,7 @@ class Leg:
     def _break(self, fault: Mapping[str, str]) -> None:
         self.hosts.on(fault["host"], fault["break"])
         try:
-            self._run("verify", succeeds=False)
+            self._run("verify", "--extra-vars", _BROKEN, succeeds=False)
         finally:
             self.hosts.on(fault["host"], fault["restore"])
         causes = failed_causes(json.loads((self.hosts.reports / "network_check.json").read_text()))
@@ -70,9 +74,8 @@ class Leg:
                 f"the fault {fault['break']!r} should be named {fault['cause']!r}, and was {wrong}"
             )
 
-    def _compare(self, before: Mapping[str, list[str]], host: str) -> None:
-        switched = [*self.hosts.snapshot(host), *self._of_node(host)]
-        gone = lost(before[host], switched)
+    def _compare(self, switched: list[str], before: list[str], host: str) -> None:
+        gone = lost(before, switched)
         self._run("reset", "--limit", host, "--extra-vars", f"cluster_reset_confirmed={self.cluster}")
         self.hosts.kubectl(f"delete node {host}")
         self._run("provision")

@@ -23,7 +23,7 @@ def read_machine(contracts: Contracts, call: Callable[[str, bytes], str], *, wit
     every = [contract.in_mode(mode) for contract in contracts.values() for mode in contract.modes]
     features = sorted({name for one in every for name in one.needs.kernel_features})
     commands = sorted({name for one in every for name in one.needs.commands})
-    request = {"kernel_features": features, "commands": commands, "files": []}
+    request = {"kernel_features": features, "commands": commands, "files": [], "directories": []}
     facts = answer_in(call(command(None), program(_FACTS, request))) or {}
     catalog = load_catalog()
     upstreams = [one for one in catalog.upstreams if with_slow or not one.is_slow]

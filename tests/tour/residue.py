@@ -11,6 +11,7 @@ _RANDOM = (
     (re.compile(r"\bKUBE-(SVC|SEP|EXT|FW|SVL|XLB)-[A-Z0-9]{16}\b"), r"KUBE-\1-*"),
     (re.compile(r"\bCNI-(DN|SN)-[0-9a-f]+\b"), r"CNI-\1-*"),
     (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
+    (re.compile(r"\bfe80:[0-9a-f:]+"), "fe80::*"),
 )
 # Of what a pod, and not its network, has on a host: which pods are where differs between two looks.
 EXCEPTIONS: Sequence[tuple[str, str]] = (
@@ -33,9 +34,14 @@ EXCEPTIONS: Sequence[tuple[str, str]] = (
     ),
     (r"^packet filter .* CNI-(DN|SN)-\*", "one for each pod with a host port"),
     (
-        r"^table .*(kube-proxy|cni_hostport) .*\{? ?.*(/|@|elements|comment|map|set|chain|jump|goto|dnat)",
+        r"^table ip6? (kube-proxy|cni_hostport) (?!table )",
         "rules of services and pods, which come and go; the table is compared by its name",
     ),
+    (
+        r"^packet filter .* :?KUBE-(FIREWALL|KUBELET-CANARY|IPTABLES-HINT)$",
+        "kubelet's, made when it likes, and not of the network",
+    ),
+    (r"^path /var/lib/flatnet/staging ", "where flatnet's own transfers lie for a moment"),
     (r"^setting net\..*\.(veth\*|neigh\.veth\*)", "settings of the ends of pods"),
     (r"^content .* /etc/kubernetes/", "what flatnet's own roles keep, which a second run compares"),
 )

@@ -35,7 +35,12 @@ ENGINE: dict[str, Any] = {
     "description": "An engine",
     "families": ["ipv4"],
 }
-PLAIN = Machine(["bridge", "veth", "vxlan", "nftables"], EVERYTHING.commands, EVERYTHING.programs)
+IPTABLES = OURS["kube_proxy"].in_mode("iptables").needs.kernel_features
+PLAIN = Machine(
+    ["bridge", "veth", "vxlan", "nftables", "nftables_services", *IPTABLES],
+    EVERYTHING.commands,
+    EVERYTHING.programs,
+)
 
 
 def names(tour: Tour) -> list[str]:
@@ -65,13 +70,14 @@ def test_it_begins_with_the_backend_that_is_there_and_ends_with_it() -> None:
 
 def test_what_the_machine_lacks_is_left_out_by_name_with_all_reasons() -> None:
     contracts = contracts_of(KUBENET, FLANNEL)
-    machine = Machine(["bridge", "veth", "nftables"], [], ["bridge"])
+    machine = Machine(["bridge", "veth"], [], ["bridge"])
     tour = plan_tour(contracts, machine, "kubenet")
     assert names(tour) == []
     assert tour.left_out["backend flannel"] == "lacks the kernel feature vxlan"
     assert (
         tour.left_out["kube-proxy nftables"]
-        == "lacks the command conntrack, nft; lacks the program kube-proxy"
+        == "lacks the kernel feature nftables, nftables_services; lacks the command "
+        "conntrack, nft; lacks the program kube-proxy"
     )
     assert (
         tour.left_out["backend kubenet"] == "it works with kube-proxy in mode iptables, nftables, ipvs only"
