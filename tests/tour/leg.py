@@ -18,7 +18,9 @@ _KINDS = (
     "customresourcedefinitions,namespaces"
 )
 # What a break is looked for by; the whole of the check was just made.
-_BROKEN = json.dumps({"network_check_classes": ["pod_to_pod_other_node", "pod_to_pod_same_node"]})
+_BROKEN = json.dumps(
+    {"network_check_classes": ["host_state", "pod_to_pod_other_node", "pod_to_pod_same_node"]}
+)
 # Owners whatever the network is.
 _ALWAYS = frozenset({"cluster_dns", "kube_control_plane"})
 

@@ -11,14 +11,16 @@ from flatnet.check.hosts.fault import Fault
 from flatnet.check.hosts.node import forwarding_faults, gateway_faults, unit_faults
 from flatnet.check.hosts.routes import route_faults
 from flatnet.check.hosts.services import host_port_faults, service_faults
+from flatnet.check.hosts.tunnels import tunnel_faults
 from flatnet.check.model import Check, Endpoint, Json, Result, Settings
 
-SUBJECTS = ("units", "forwarding", "pod_gateway", "routes", "services", "host_ports")
+SUBJECTS = ("units", "forwarding", "pod_gateway", "routes", "tunnels", "services", "host_ports")
 _RULES: tuple[Callable[[Cluster, str, Json], Iterator[Fault]], ...] = (
     unit_faults,
     forwarding_faults,
     gateway_faults,
     route_faults,
+    tunnel_faults,
     service_faults,
     host_port_faults,
 )

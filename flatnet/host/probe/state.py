@@ -59,6 +59,11 @@ def state_of(units: list[str]) -> Json:
             for entry in _ip("neighbour")
             if "lladdr" in entry
         ],
+        "tunnel_ends": [
+            {"device": entry["ifname"], "mac": entry["mac"], "address": entry["dst"]}
+            for entry in _json("bridge", "-json", "fdb", "show")
+            if "dst" in entry and "mac" in entry
+        ],
         "filters": packet_filters(),
         "pods": sorted(str(address) for pod in recorded_pods() for address in pod["addresses"]),
         "kube_proxy": kube_proxy_configuration(),
@@ -97,7 +102,11 @@ def _setting(name: str) -> str:
 
 
 def _ip(*arguments: str) -> list[Json]:
-    return [entry for entry in json.loads(run_program("ip", "-json", *arguments) or "[]") if entry]
+    return _json("ip", "-json", *arguments)
+
+
+def _json(*command: str) -> list[Json]:
+    return [entry for entry in json.loads(run_program(*command) or "[]") if entry]
 
 
 def unit_states(names: list[str]) -> dict[str, Json]:
