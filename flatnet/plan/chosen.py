@@ -101,7 +101,7 @@ def _check_kube_proxy(settings: Settings, users: list[Resolved], findings: Findi
     mode = settings.kube_proxy_mode
     value = f"cluster_kube_proxy_mode {mode!r}"
     common = [one for one in users[0].kube_proxy_modes if all(one in user.kube_proxy_modes for user in users)]
-    fix = f"use one of {', '.join(common)}"
+    fix = f"use {'one of ' if len(common) > 1 else ''}{', '.join(common)}"
     if not common:
         fix = f"{' and '.join(user.title for user in users)} share no mode; use another policy engine"
     for user in users:

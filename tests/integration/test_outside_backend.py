@@ -6,7 +6,11 @@ cluster, in the order in which they stand.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +29,9 @@ INVENTORIES = (ROOT / "inventories/container_hosts", OUTSIDE / "inventory")
 NAMES = ("control-plane-1", "node-1", "node-2")
 SNAPSHOT = (ROOT / "molecule/resources/files/snapshot").read_text()
 on = partial(on_host, PREFIX)
+# A set of files out of an upstream module, and where hosts have it.
+FILES = "cni-specification"
+DELIVERED = f"/usr/local/share/flatnet/{FILES}"
 
 
 def run(playbook: str, *options: str, roles: Path = ROLES, **settings: str | int) -> Answer:
@@ -43,10 +50,25 @@ def run(playbook: str, *options: str, roles: Path = ROLES, **settings: str | int
     )
 
 
+# In the mode in which the backend carries services itself.
+run_vxlan = partial(run, cluster_network_backend_mode="vxlan", cluster_kube_proxy_mode="none")
+
+
 def expect(answer: Answer) -> Answer:
     """Return the answer of a run that succeeded."""
     assert answer.code == 0, answer.output + answer.errors
     return answer
+
+
+def build_files() -> None:
+    """Make the set of upstream's files that the backend asks for, as its operator would."""
+    subprocess.run(
+        [sys.executable, "-m", "flatnet.programs", "build", FILES],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROLES)},
+        check=True,
+        capture_output=True,
+    )
 
 
 def snapshot(host: str) -> list[str]:
@@ -57,6 +79,7 @@ def snapshot(host: str) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def before() -> Iterator[dict[str, list[str]]]:
     """Return what the hosts were like when they were new."""
+    build_files()
     hosts.destroy(PREFIX)
     hosts.create(read_inventory(INVENTORIES), lambda _: None)
     for host in NAMES:
@@ -175,11 +198,7 @@ def test_check_mode_predicts_a_change_of_its_own_setting_exactly() -> None:
 
 
 def test_another_mode_is_refused_while_pods_are_connected_in_the_first() -> None:
-    answer = run(
-        "provision_network.yml",
-        cluster_network_backend_mode="vxlan",
-        cluster_network_policy_engine="sieve",
-    )
+    answer = run_vxlan("provision_network.yml", cluster_network_policy_engine="sieve")
     assert answer.code != 0
     words = ("immutable-backend-mode", "routed", "vxlan", "pods of two modes do not reach each other")
     assert [word for word in words if word not in answer.message] == []
@@ -206,15 +225,18 @@ def test_a_reset_leaves_the_hosts_as_they_were(before: dict[str, list[str]]) -> 
     assert differing == {host: [] for host in NAMES}
 
 
-def test_the_other_mode_carries_traffic_from_the_address_of_its_device(reports: Path) -> None:
-    expect(run("provision_network.yml", cluster_network_backend_mode="vxlan"))
-    expect(
-        run(
-            "verify_network.yml",
-            cluster_network_backend_mode="vxlan",
-            network_check_report_directory=str(reports / "vxlan"),
-        )
-    )
+def test_kube_proxy_is_left_out_only_where_the_backend_takes_its_place() -> None:
+    for answer, words in (
+        (run("provision_network.yml", cluster_kube_proxy_mode="none"), ("'none'", "iptables, nftables")),
+        (run("provision_network.yml", cluster_network_backend_mode="vxlan"), ("'iptables'", "use none")),
+    ):
+        assert answer.code != 0
+        assert [word for word in ("cluster_kube_proxy_mode", *words) if word not in answer.message] == []
+
+
+def test_the_other_mode_carries_traffic_and_services_itself(reports: Path) -> None:
+    expect(run_vxlan("provision_network.yml"))
+    expect(run_vxlan("verify_network.yml", network_check_report_directory=str(reports / "vxlan")))
     report = json.loads((reports / "vxlan/network_check.json").read_text())
     tunnel = json.loads(on("node-1", "ip -json address show dev out-vxlan"))[0]
     remote = [
@@ -226,3 +248,29 @@ def test_the_other_mode_carries_traffic_from_the_address_of_its_device(reports: 
     ]
     assert {one["observed"] for one in remote} == {tunnel["addr_info"][0]["local"]}
     assert report["plan"]["mtu"] == tunnel["mtu"] == 1450
+    assert {one["class"] for one in report["checks"]} >= {"cluster_ip", "node_port"}
+    units = on("node-1", "systemctl is-active kube-proxy claims-services || true")
+    assert units.split() == ["inactive", "active"]
+    assert expect(run_vxlan("provision_network.yml")).changed == dict.fromkeys(NAMES, 0)
+
+
+def test_files_of_an_upstream_are_on_every_node_byte_for_byte() -> None:
+    made = json.loads(
+        subprocess.run(
+            ["go", "list", "-m", "-json", "github.com/containernetworking/cni"],
+            cwd=ROLES / "cni_claims/build",
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+    for path in ("SPEC.md", "cnitool/README.md"):
+        digest = hashlib.sha256((Path(made["Dir"]) / path).read_bytes()).hexdigest()
+        assert [on(host, f"sha256sum < {DELIVERED}/{path}").split()[0] for host in NAMES] == [digest] * 3
+
+
+def test_nothing_of_the_other_mode_is_left_either(before: dict[str, list[str]]) -> None:
+    expect(run_vxlan("reset_network.yml", cluster_reset_confirmed="container-hosts"))
+    after = {host: snapshot(host) for host in NAMES}
+    differing = {host: sorted({*before[host]} ^ {*after[host]}) for host in NAMES}
+    assert differing == {host: [] for host in NAMES}

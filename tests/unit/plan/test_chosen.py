@@ -108,7 +108,7 @@ def test_without_kube_proxy_an_engine_does_not_carry_services() -> None:
     settings = Settings(kube_proxy_mode="none", network_policy_engine="guard", node_port_range="31000-32767")
     assert findings(settings, others=[ENGINE]) == [
         "[kube-proxy-mode] cluster_kube_proxy_mode 'none': backend kubenet does not carry services in place "
-        "of kube-proxy. Fix: use one of iptables."
+        "of kube-proxy. Fix: use iptables."
     ]
 
 

@@ -155,7 +155,7 @@ MENDS: list[tuple[str, str, Mend]] = [
     ),
     (
         "kube-proxy-mode",
-        r"use one of (.*)$",
+        r"use (?:one of )?([a-z, ]+)$",
         lambda given, _, match: [changed(given, kube_proxy_mode=mode) for mode in match[1].split(", ")],
     ),
 ]
