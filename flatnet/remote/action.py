@@ -49,6 +49,14 @@ class HostAction(ActionBase):
         """Return the result of the task. Raises FlatnetError."""
         raise NotImplementedError
 
+    def is_done(self, variables: dict[str, Any], folder: Path) -> bool:
+        """Tell whether `act` would find all as it wants it, without a call; False where only the host knows.
+
+        folder: what this run knows of the hosts so far; may be changed, as by `act`.
+        """
+        del variables, folder
+        return False
+
     def arguments(self, specification: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the task with their defaults. Raises AnsibleError for what does not fit."""
         validate: Callable[..., tuple[object, dict[str, Any]]] = self.validate_argument_spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flatnet.contract import find_contracts
@@ -96,6 +97,11 @@ class ActionModule(HostAction):
             if not check and (not answer or answer.get("changed") or answer.get("failed")):
                 note_change(self.folder())
         return answer
+
+    def is_done(self, variables: dict[str, Any], folder: Path) -> bool:
+        """Tell whether a look in this run has shown that the objects are as wanted."""
+        parameters = self.arguments(ARGUMENTS)
+        return holds_objects(self.host(variables), folder, parameters["owner"], digest(parameters))
 
     def _add_keys(self, parameters: dict[str, Any]) -> None:
         """Add what the owner's contract, if it has one, says that its programs write into Node objects."""

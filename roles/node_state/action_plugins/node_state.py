@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -32,7 +33,7 @@ class ActionModule(HostAction):
         package = to_wire(parse(self._task.args))
         host, folder, check = self.host(variables), self.folder(), self._task.check_mode
         foreseen = foreseen_on(host, folder) if check else {}
-        if self._holds(package, host, foreseen):
+        if self._holds(package, host, folder, foreseen):
             unchanged = {"changed": False, "changes": [], "restarted": [], "msg": "as wanted"}
             return {**unchanged, "diff": []} if self._task.diff else unchanged
         try:
@@ -48,10 +49,15 @@ class ActionModule(HostAction):
         foresee(host, folder, answer.pop("foreseen", {}))
         return answer
 
-    def _holds(self, package: Package, host: str, foreseen: dict[str, str]) -> bool:
+    def is_done(self, variables: dict[str, Any], folder: Path) -> bool:
         """Tell whether a look in this run has shown that nothing is to do."""
+        host = self.host(variables)
+        foreseen = foreseen_on(host, folder) if self._task.check_mode else {}
+        return self._holds(to_wire(parse(self._task.args)), host, folder, foreseen)
+
+    def _holds(self, package: Package, host: str, folder: Path, foreseen: dict[str, str]) -> bool:
         asked = asked_for(package.state)
-        held = holds_state(host, self.folder(), asked["name"], digest(asked), is_empty(asked))
+        held = holds_state(host, folder, asked["name"], digest(asked), is_empty(asked))
         told = any(unit["restart_reasons"] for unit in package.state["units"])
         return held and not told and foreseen.keys().isdisjoint(read_paths(package.state))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flatnet.errors import FlatnetError
@@ -25,3 +26,7 @@ class ActionModule(HostAction):
             if problems:
                 raise FlatnetError(f"{self.target(variables).title}: " + "\n".join(problems))
         return {"changed": False}
+
+    def is_done(self, variables: dict[str, Any], folder: Path) -> bool:
+        """Tell whether no unit was started so far."""
+        return not take_started(self.host(variables), folder)
