@@ -15,6 +15,7 @@ from flatnet.errors import FlatnetError
 FILE = "meta/contract.yml"
 
 
+# libyaml is several times quicker. Whether it is there shows at run time, so the base has no type.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads YAML; a key that is there twice is refused, where YAML's own reader takes the last."""
 
