@@ -6,6 +6,7 @@ Knows Ansible, as flatnet.remote.action does: what `ansible.playbook` loads and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ _OF_ANSIBLE = frozenset({"meta", "ansible.builtin.meta", "ansible.builtin.valida
 class Step:
     """A task that a host would run: its arguments and the host it is delegated to are templated.
 
-    task: a copy of the play's, for whoever makes an action of it; variables: what it sees.
+    task: a copy of the play's for whoever makes an action of it; variables: what it sees.
     """
 
     host: str
@@ -86,7 +87,8 @@ class Walk:
             return
         if isinstance(task, TaskInclude):
             raise FlatnetError(f"{task} includes a file")
-        step = task.copy(exclude_parent=True, exclude_tasks=True)
+        # Ansible's own copy goes as deep as the values of the role's variables.
+        step = copy(task)
         step.args = dict(given)
         step.delegate_to = templar.template(task.delegate_to)
         yield Step(host.name, step, variables)
@@ -94,7 +96,7 @@ class Walk:
     def _role(self, include: IncludeRole, name: str, tasks: str, play: Play) -> list[Block]:
         key = (f"{include._uuid} {name}", tasks)
         if key not in self._roles:
-            role = include.copy()
+            role = copy(include)
             role._role_name, role._from_files = name, {"tasks": tasks}
             self._roles[key], _ = role.get_block_list(play, self._variables, self._loader)
         return self._roles[key]
