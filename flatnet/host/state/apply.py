@@ -90,8 +90,9 @@ def _apply(host: Host, comparison: Comparison, old: Record) -> None:
     except Exception as error:
         failures = undo.roll_back()
         if not failures:
+            # What a program made while it ran is there yet: a record without anything says whose it is.
             with collecting(failures, path_of(old.name)):
-                save(host, old) if existed else host.discard(path_of(old.name))
+                save(host, old) if existed or undo.stop else host.discard(path_of(old.name))
         raise StateError(f"{_words(error)}\n{_restored(failures)}") from error
     undo.tidy()
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,21 @@ def test_a_unit_that_does_not_start_is_explained_and_everything_put_back(host: F
     )
     assert ["journalctl", "-u", "kubelet.service", "-n", "20", "--no-pager", "-o", "cat"] in host.commands
     assert apply(host, **state)["changes"] == []
+
+
+def test_a_program_that_ran_and_was_stopped_again_leaves_a_record_for_what_it_made(host: FakeHost) -> None:
+    record = host.root / "var/lib/flatnet/state/example.json"
+    host.systemd.refuse = lambda _name, text: "broken" in text
+    bad = {"name": "second.service", "content": unit_text("/usr/bin/broken")}
+    with pytest.raises(StateError):
+        apply(host, units=[KUBELET, bad])
+    assert not host.systemd.running
+    assert json.loads(record.read_text())["units"] == {}
+    apply(host)
+    assert not record.exists()
+    with pytest.raises(StateError):
+        apply(host, files=[{**CONFIG, "validate": "/bin/false {path}"}], units=[KUBELET])
+    assert not record.exists()
 
 
 def test_what_cannot_be_put_back_is_listed_and_kept_in_the_record(host: FakeHost) -> None:
