@@ -44,3 +44,17 @@ def write_refusal(directory: Path, cluster: str, message: str, others: Iterable[
     except OSError as error:
         raise FlatnetError(f"{directory} cannot be cleared of a former plan: {error}") from error
     return page
+
+
+def told_refusal(directory: Path, cluster: str, message: str) -> str:
+    """Put what was refused in the place of a former report; return what else is to be said."""
+    try:
+        page = write_refusal(directory, cluster, message)
+    except FlatnetError as error:
+        return f"\nThe reports of a former plan stay: {error}"
+    return f"\nWritten: {page}"
+
+
+def has_report(directory: Path) -> bool:
+    """Tell whether a former plan left something there."""
+    return any((directory / name).exists() for name in (PAGE, *OTHERS))

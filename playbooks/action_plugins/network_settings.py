@@ -20,6 +20,7 @@ from flatnet.inventory.state_directory import REPORTS, SETTING, reports_director
 from flatnet.inventory.values import Variables, value_findings
 from flatnet.inventory.variable_files import file_findings
 from flatnet.plan.names import listed_names
+from flatnet.plan_report.refusal import has_report, told_refusal
 from flatnet.settings import SETTINGS, check_variables, fault_lines, read_settings
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -37,13 +38,14 @@ class ActionModule(ActionBase):
 
         With hosts_required it only looks whether the run is for a host of the cluster, and returns nothing.
         Fails for what is not read, or is meant otherwise, with all of it in one message; warns of variables
-        that nothing reads.
+        that nothing reads. With reports_replaced, the message takes the place of a former plan.
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
         validate: Callable[..., tuple[object, dict[str, Any]]] = self.validate_argument_spec
         _, arguments = validate(
             {
                 "hosts_required": {"type": "bool", "default": False},
+                "reports_replaced": {"type": "bool", "default": False},
             }
         )
         variables = task_vars or {}
@@ -74,13 +76,31 @@ class ActionModule(ActionBase):
             reports = reports_directory(settings[REPORTS], Path(settings[SETTING]), settings["cluster_name"])
             settings[REPORTS] = str(reports)
         if refused:
-            raise AnsibleActionFail("\n".join(refused))
+            message = "\n".join(refused)
+            if arguments["reports_replaced"] and hosts:
+                message += self._told(variables, hosts, hostvars, message)
+            raise AnsibleActionFail(message)
         if wanted:
             raise AnsibleActionFail(
                 f"this run is for {listed_names(wanted)}, of which none is in {CLUSTER}; "
                 f"limit it to hosts of {CLUSTER}"
             )
         return {**result, "changed": False, "settings": settings}
+
+    def _told(
+        self, variables: Mapping[str, Any], hosts: Mapping[str, Variables], hostvars: HostVars, message: str
+    ) -> str:
+        """Put the refusal in the place of a former report, where it can be told which folder has one."""
+        try:
+            settings, _ = self._settings(variables)
+            state, unknown = _state_directory(hosts, hostvars)
+        except (AnsibleError, FlatnetError):
+            return ""
+        if unknown:
+            return ""
+        cluster = settings["cluster_name"]
+        directory = reports_directory(settings[REPORTS], Path(state), cluster)
+        return told_refusal(directory, cluster, message) if has_report(directory) else ""
 
     def _settings(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the settings, which are the same for each host, and what is wrong with their values."""

@@ -24,7 +24,7 @@ try:
     from flatnet.plan.planner import Planned, plan_from_data
     from flatnet.plan.table import plan_table
     from flatnet.plan_report import read_document
-    from flatnet.plan_report.refusal import write_refusal
+    from flatnet.plan_report.refusal import told_refusal
     from flatnet.remote.roles import roles_paths
     from flatnet.settings import read_settings
     from flatnet.switch.ends import End
@@ -74,7 +74,8 @@ class ActionModule(ActionBase):
         except FlatnetError as error:
             message = str(error)
             if arguments["reports_path"]:
-                message += told_refusal(Path(arguments["reports_path"]), arguments["settings"], message)
+                cluster = str(arguments["settings"].get("cluster_name", ""))
+                message += told_refusal(Path(arguments["reports_path"]), cluster, message)
             # Without the cause: ansible-core would print the message again for it.
             raise AnsibleActionFail(message) from None
 
@@ -136,15 +137,6 @@ class ActionModule(ActionBase):
         ends += [End.of_plan(deployed)] if deployed else []
         names = dict.fromkeys(end.backend for end in ends)
         return [contracts.backend(name).all_makes() for name in names]
-
-
-def told_refusal(directory: Path, settings: Mapping[str, Any], message: str) -> str:
-    """Put what was refused in the place of a former report; return what else is to be said."""
-    try:
-        page = write_refusal(directory, str(settings.get("cluster_name", "")), message)
-    except FlatnetError as error:
-        return f"\nThe reports of a former plan stay: {error}"
-    return f"\nWritten: {page}"
 
 
 def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[str, str]:

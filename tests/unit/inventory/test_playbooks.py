@@ -75,3 +75,25 @@ def test_a_relative_state_directory_is_not_one_of_the_working_directory(
     assert run_playbook("plan_network.yml", tmp_path / "inventory").code == 0
     written = [path.relative_to(tmp_path / "inventory") for path in tmp_path.rglob("network_allocations.yml")]
     assert written == [Path("state/network_allocations.yml")]
+
+
+@pytest.mark.parametrize("formerly", [True, False])
+def test_an_inventory_that_is_refused_takes_the_place_of_a_former_plan(
+    tmp_path: Path, formerly: bool
+) -> None:
+    if formerly:
+        write(tmp_path, {"hosts.yml": inventory()})
+        assert run_playbook("plan_network.yml", tmp_path).code == 0
+    write(tmp_path, {"hosts.yml": inventory(SMALL, {"cluster_api_port": 70000})})
+    # Of other playbooks a refusal says nothing about the plan.
+    assert run_playbook("verify_network.yml", tmp_path).code == 2
+    reports = tmp_path / "reports/kubernetes"
+    before = {"plan.html", "plan.json"} if formerly else set()
+    assert before <= {path.name for path in reports.glob("*")}
+    answer = run_playbook("plan_network.yml", tmp_path)
+    assert answer.code == 2
+    assert ("Written: " in answer.message) == formerly
+    assert [path.name for path in reports.glob("*")] == ["plan.html"] * formerly
+    if formerly:
+        assert "refused" in (reports / "plan.html").read_text()
+        assert "cluster_api_port 70000" in (reports / "plan.html").read_text()
