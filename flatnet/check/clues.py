@@ -34,6 +34,7 @@ class Clues:
     mtus: what the pods of a node have that is not the planned MTU, by node; lost_host_ports: which of them
     do not answer, by node.
     api_problem: why there are no objects, "" where there are.
+    dead_upstreams: which servers that DNS forwards to do not answer, by the node that asked.
     dns_problem: why no pod answers for the DNS Service, "" where one does.
     roots: what the failures of the base classes without an answer came from, by the nodes they involve.
     """
@@ -51,6 +52,7 @@ class Clues:
     lost_host_ports: Mapping[str, str] = field(default_factory=dict)
     dns_problem: str = ""
     api_problem: str = ""
+    dead_upstreams: Mapping[str, str] = field(default_factory=dict)
     roots: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
@@ -67,6 +69,7 @@ class Clues:
         silent: set[str] = set()
         mtus: dict[str, str] = {}
         lost_host_ports: dict[str, str] = {}
+        dead_upstreams: dict[str, str] = {}
         dns_problem = api_problem = ""
         for finding in findings:
             kind, (source, target) = finding["class"], ends(finding)
@@ -79,6 +82,8 @@ class Clues:
                     mtus[source] = finding["observed"]
                 if kind == "running_host_ports" and finding["error"] == "lost":
                     lost_host_ports[source] = finding["detail"]
+                if kind == "dns_upstreams" and finding["error"] == "lost":
+                    dead_upstreams[source] = finding["detail"]
                 dns_problem = finding["observed"] if kind == "dns_pods" else dns_problem
                 api_problem = finding["observed"] if kind == "api_server" else api_problem
                 failed.update({(kind, source, target), (kind, source, _ANY)})
@@ -102,6 +107,7 @@ class Clues:
             lost_host_ports,
             dns_problem,
             api_problem,
+            dead_upstreams,
         )
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:
@@ -115,6 +121,10 @@ class Clues:
     def any_failed_from(self, kind: str, source: str) -> bool:
         """Tell whether some check of that class that this node makes failed."""
         return (kind, source, _ANY) in self._failed
+
+    def any_passed(self, kind: str) -> bool:
+        """Tell whether some check of that class passed."""
+        return any(kind == passed for passed, *_ in self._passed)
 
     def any_failed(self, kind: str, node: str) -> bool:
         """Tell whether some check of that class to or from this node failed."""

@@ -210,6 +210,23 @@ def _follow_on(finding: Finding, clues: Clues) -> Diagnosis | None:
     return next((clues.roots[node] for node in ends(finding) if node in clues.roots), None)
 
 
+def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Name the servers that DNS forwards to and that do not answer; names outside the cluster need them."""
+    if finding["class"] not in ("dns_upstreams", "dns_outside_refused") or not clues.dead_upstreams:
+        return None
+    if finding["class"] == "dns_outside_refused" and finding["observed"] not in ("", "SERVFAIL"):
+        return None
+    dead = next(iter(clues.dead_upstreams.values()))
+    whom = (
+        f" pods of {' and '.join(sorted(clues.dead_upstreams))}" if clues.any_passed("dns_upstreams") else ""
+    )
+    return (
+        f"CoreDNS forwards names outside the cluster to {dead}, which does not answer{whom}",
+        "forward in the ConfigMap coredns of kube-system, which cluster_dns_upstreams makes; "
+        "a firewall between the nodes and that server",
+    )
+
+
 def _server_failure(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name what DNS answers when it has nothing to answer from (RFC 1035, section 4.1.1, RCODE 2).
 
@@ -282,6 +299,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     hairpin_mode,
     not_translated,
     _follow_on,
+    _dead_upstream,
     _server_failure,
     bridge_bypass,
     _by_class,

@@ -7,6 +7,7 @@ from typing import Any
 
 from flatnet.check.model import CLIENT, HOST, SERVER, Json
 from flatnet.check.objects import ROLE_LABEL
+from flatnet.check.upstreams import upstreams
 from flatnet.errors import FlatnetError
 
 
@@ -37,6 +38,7 @@ class Cluster:
     """The nodes to check (inventory names, in order), their probes by (node, role), the services by name.
 
     message: what was said when not all probes became ready, "" when they did.
+    upstreams: what the cluster's DNS forwards to, see flatnet.check.upstreams.
     """
 
     plan: Mapping[str, Any]
@@ -44,6 +46,7 @@ class Cluster:
     pods: Mapping[tuple[str, str], Pod]
     services: Mapping[str, Service]
     message: str = ""
+    upstreams: Sequence[Json] = ()
 
     @property
     def families(self) -> list[str]:
@@ -120,6 +123,7 @@ def cluster_facts(
     services: Iterable[Json],
     nodes: Sequence[str] = (),
     message: str = "",
+    found: Iterable[Json] = (),
 ) -> Cluster:
     """Return the facts from the plan and what cluster_objects returns about the probes.
 
@@ -127,6 +131,7 @@ def cluster_facts(
     services: objects as the API server stores them; those of other kinds are ignored.
     nodes: inventory names to check; empty means every node of the plan.
     message: what was said when not all probes became ready.
+    found: objects that are not the probes', of which those of the cluster's DNS count.
     Raises FlatnetError when a node is not in the plan.
     """
     for node in nodes:
@@ -138,17 +143,25 @@ def cluster_facts(
             )
     chosen = tuple(nodes) or tuple(plan["nodes"])
     inventory_names = {plan["nodes"][node]["name"]: node for node in chosen}
-    return Cluster(plan, chosen, _pods(pods, inventory_names, message), _services(services), message)
+    return Cluster(
+        plan,
+        chosen,
+        _pods(pods, inventory_names, message),
+        _services(services),
+        message,
+        upstreams(found),
+    )
 
 
 def cluster_from(arguments: Mapping[str, Any]) -> Cluster:
-    """Return the facts from an action's arguments: plan, pods, services, and optionally nodes, message."""
+    """Return the facts from an action's arguments: plan, pods, services, optionally nodes, message, found."""
     return cluster_facts(
         arguments["plan"],
         arguments["pods"],
         arguments["services"],
         arguments.get("nodes") or (),
         arguments.get("message") or "",
+        arguments.get("found") or (),
     )
 
 

@@ -28,6 +28,7 @@ from flatnet.check.matrix_services import (
     cluster_ip,
     dns_outside,
     dns_service,
+    dns_upstreams,
     hairpin,
     host_port,
     node_port,
@@ -61,10 +62,12 @@ CLASSES: Mapping[str, Callable[[Part], Iterator[Check]]] = {
     "host_port": host_port,
     "dns_service": dns_service,
     "dns_outside_refused": dns_outside,
+    "dns_upstreams": dns_upstreams,
 }
 
 # Made beside the matrix: once for the cluster, and in steps of their own.
 OTHER_CLASSES = ("api_server", "dns_pods", "host_state", "network_policies", "policy")
+_DNS_OUTSIDE = ("refused", "resolved", "answered", "skipped")
 # The part of a host that is checked and is not a node.
 _NOT_OF_NODES = frozenset({"control_plane_to_pod"})
 
@@ -88,9 +91,9 @@ def part(cluster: Cluster, settings: Settings, node: str) -> list[Check]:
         raise FlatnetError(
             f"network_check_classes names {unknown[0]}, which is not one of: {', '.join(known)}"
         )
-    if settings.dns_outside not in ("refused", "resolved", "skipped"):
+    if settings.dns_outside not in _DNS_OUTSIDE:
         raise FlatnetError(
-            f"network_check_dns_outside is {settings.dns_outside}; it is one of refused, resolved, skipped"
+            f"network_check_dns_outside is {settings.dns_outside}; it is one of {', '.join(_DNS_OUTSIDE)}"
         )
     return [
         check

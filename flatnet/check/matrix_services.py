@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from flatnet.check.facts import of_family
 from flatnet.check.model import (
+    CLIENT,
     HOST,
     NODE_PORT,
     NODE_PORT_LOCAL,
@@ -164,11 +165,42 @@ def dns_service(part: Part) -> Iterator[Check]:
 def dns_outside(part: Part) -> Iterator[Check]:
     """Check that a name outside the cluster is refused, or resolved where the cluster forwards it."""
     expectation = part.settings.dns_outside
-    if expectation == "skipped":
+    if expectation in ("skipped", "answered"):
         return
     # RFC 1035, section 4.1.1: REFUSED is response code 5, NOERROR is 0.
     expected = ["REFUSED"] if expectation == "refused" else ["NOERROR"]
     yield _query(part, "dns_outside_refused", part.settings.dns_outside_name, "udp", expected, "rcode")
+
+
+def dns_upstreams(part: Part) -> Iterator[Check]:
+    """Check that the servers answer that the cluster's DNS forwards to, whatever they answer."""
+    if part.settings.dns_outside == "skipped":
+        return
+    servers = [
+        server
+        for server in part.cluster.upstreams
+        # Of the node's own file, the node knows.
+        if not server["address"] or (":" in server["address"]) == (part.family == "ipv6")
+    ]
+    if not servers:
+        return
+    pod = part.cluster.pods.get((part.node, CLIENT))
+    yield part.check(
+        "dns_upstreams",
+        part.pod(part.node, CLIENT),
+        {"kind": "dns", "node": "", "name": "upstreams", "address": ""},
+        {
+            "method": "upstreams",
+            "servers": servers,
+            "name": part.settings.dns_outside_name,
+            "family": part.family,
+            "pod_uid": pod.uid if pod else "",
+        },
+        expected=["every upstream answers"],
+        reads="text",
+        protocol="dns",
+        problem=part.problem(part.node, CLIENT),
+    )
 
 
 def _query(part: Part, kind: str, name: str, transport: str, expected: list[str], reads: str) -> Check:

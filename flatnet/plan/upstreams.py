@@ -21,6 +21,9 @@ _UPSTREAM = re.compile(
     re.ASCII,
 )
 
+# What CoreDNS takes where none is given: plugin/pkg/transport/transport.go.
+_PORTS = {"dns": 53, "tls": 853, "https": 443}
+
 
 def upstream_address(text: str) -> Address | None:
     """Return the address of the server that CoreDNS would forward to; None for text without one."""
@@ -35,6 +38,17 @@ def upstream_address(text: str) -> Address | None:
     if match["port"] is not None and not 1 <= int(match["port"]) <= 65535:
         return None
     return address_of(match["ipv4"] if match["bracketed"] is None else match["bracketed"])
+
+
+def upstream_endpoint(text: str) -> tuple[str, int, str] | None:
+    """Return (address, port, "udp" or "tcp") of the server that CoreDNS would forward to, if it is one."""
+    address = upstream_address(text)
+    if address is None:
+        return None
+    transport = text.partition("://")[0] if "://" in text else "dns"
+    match = _UPSTREAM.fullmatch(text)
+    port = int(match["port"]) if match and match["port"] else _PORTS[transport]
+    return str(address), port, "udp" if transport == "dns" else "tcp"
 
 
 def check_upstreams(settings: Settings, resolved: Resolved, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from .host import ask_interface, global_addresses, links, pod_processes
 from .host_ports import ask_running_host_ports
 from .loss import ask_loss
 from .pods import ask_running_pods
+from .upstreams import ask_upstreams
 
 
 def _data(how: Json, seconds: float) -> str:
@@ -36,6 +37,7 @@ METHODS: dict[str, Callable[[Json, float], str]] = {
     "running_pods": ask_running_pods,
     "loss": ask_loss,
     "running_host_ports": ask_running_host_ports,
+    "upstreams": ask_upstreams,
     "data": _data,
     "none": _none,
 }

@@ -22,7 +22,7 @@ class ActionModule(HostAction):
     module = "flatnet.host.probe.serve"
     judged = True
     _VALID_ARGS = frozenset(
-        {"plan", "pods", "services", "nodes", "node", "settings", "message", "limits", "policy"}
+        {"plan", "pods", "services", "nodes", "node", "settings", "message", "found", "limits", "policy"}
     )
 
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:

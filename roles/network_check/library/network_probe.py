@@ -43,6 +43,11 @@ options:
     description: What was said when not all probes became ready.
     type: str
     default: ""
+  found:
+    description: Objects that are not the probes', of which those of the cluster's DNS count.
+    type: list
+    elements: dict
+    default: []
   policy:
     description: The pods of policies in place of the matrix, C(pods) and C(message), and their C(step).
     type: dict

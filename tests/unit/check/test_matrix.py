@@ -311,7 +311,7 @@ def test_only_the_named_classes_are_checked() -> None:
         ),
         (
             Settings(dns_outside="ignored"),
-            "network_check_dns_outside is ignored; it is one of refused, resolved, skipped",
+            "network_check_dns_outside is ignored; it is one of refused, resolved, answered, skipped",
         ),
     ],
 )
