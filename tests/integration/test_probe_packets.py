@@ -1,5 +1,6 @@
 """What the probe tells of packets, between two network namespaces of this machine and a real kernel."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,8 @@ import pytest
 
 from flatnet.check.model import Json
 from flatnet.host.probe.answers import NoAnswerError
-from flatnet.host.probe.connect import SILENCE_SECONDS, ask_connect
+from flatnet.host.probe.claims import claims
+from flatnet.host.probe.connect import SILENCE_SECONDS, ask_connect, in_network_of
 from flatnet.host.probe.loss import ask_loss
 
 _NEAR, _FAR = "flatnet-near", "flatnet-far"
@@ -51,6 +53,19 @@ class _Pair:
         """Return what a connection out of the near namespace brings."""
         target = {"host": _ADDRESSES[family][1], "port": port, "transport": transport}
         return ask_connect({"process": self.process, "pod_uid": "near", **target, **how}, 2)
+
+    def claimed(self) -> list[Json]:
+        """Return who else has the near address."""
+        own = _ADDRESSES["ipv4"][0]
+        shown = subprocess.run(
+            ["ip", "-n", _NEAR, "-json", "link", "show", "flatnet0"], capture_output=True, check=True
+        )
+        entry = {
+            "name": "flatnet0",
+            "mac": json.loads(shown.stdout)[0]["address"],
+            "addresses": [f"{own}/24"],
+        }
+        return in_network_of(self.process, lambda: claims([own], [entry]))
 
     def lose(self, family: str, packets: int, size: int) -> str:
         """Return how many of that many packets get lost."""
@@ -188,3 +203,18 @@ def test_full_sized_packets_that_get_lost_are_told_from_small_ones(pair: _Pair) 
     with pytest.raises(NoAnswerError) as lost:
         pair.lose("ipv4", 20, 1500)
     assert lost.value.kind == "timeout"
+
+
+def test_another_host_with_our_address_is_told_and_nobody_else(pair: _Pair) -> None:
+    own = _ADDRESSES["ipv4"][0]
+    assert pair.claimed() == []
+    _run("ip", "-n", _FAR, "address", "add", f"{own}/32", "dev", "flatnet0")
+    try:
+        (found,) = pair.claimed()
+    finally:
+        _run("ip", "-n", _FAR, "address", "del", f"{own}/32", "dev", "flatnet0")
+    shown = subprocess.run(
+        ["ip", "-n", _FAR, "-json", "link", "show", "flatnet0"], capture_output=True, check=True
+    )
+    far = json.loads(shown.stdout)[0]["address"]
+    assert found == {"address": own, "device": "flatnet0", "mac": far}

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 from flatnet.check.facts import Cluster
 from flatnet.check.hosts.fault import Fault
-from flatnet.check.hosts.node import forwarding_faults, gateway_faults, unit_faults
+from flatnet.check.hosts.node import address_faults, forwarding_faults, gateway_faults, unit_faults
 from flatnet.check.hosts.routes import route_faults
 from flatnet.check.hosts.services import host_port_faults, service_faults
 from flatnet.check.hosts.tunnels import tunnel_faults
 from flatnet.check.model import Check, Endpoint, Json, Result, Settings
 
-SUBJECTS = ("units", "forwarding", "pod_gateway", "routes", "tunnels", "services", "host_ports")
+SUBJECTS = ("units", "address", "forwarding", "pod_gateway", "routes", "tunnels", "services", "host_ports")
 _RULES: tuple[Callable[[Cluster, str, Json], Iterator[Fault]], ...] = (
     unit_faults,
+    address_faults,
     forwarding_faults,
     gateway_faults,
     route_faults,
@@ -25,7 +26,7 @@ _RULES: tuple[Callable[[Cluster, str, Json], Iterator[Fault]], ...] = (
     host_port_faults,
 )
 # What a host of the control plane that is no node has as well: it forwards nothing, and serves no pod.
-_RULES_OF_ALL = (unit_faults, route_faults)
+_RULES_OF_ALL = (unit_faults, address_faults, route_faults)
 
 
 def faults(cluster: Cluster, node: str, state: Json) -> list[Fault]:

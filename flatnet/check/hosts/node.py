@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from flatnet.check.facts import Cluster, all_of_family
-from flatnet.check.hosts.fault import NOT_FORWARDED, Fault, about_services, backend_interfaces
+from flatnet.check.hosts.fault import NOT_FORWARDED, Fault, about_services, backend_interfaces, takes_part
 from flatnet.check.model import Finding, Json
 
 # Without one of these there are no new pods, on any node.
@@ -99,6 +99,22 @@ def _carriers(cluster: Cluster, node: str, state: Json) -> list[str]:
         if any(fnmatch(entry["name"], pattern) for pattern in patterns)
         or own & {address.partition("/")[0] for address in entry["addresses"]}
     ]
+
+
+def address_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
+    """Find hosts that have the node's address as well: whom its peers take for it, chance decides."""
+    del cluster
+    for claim in state.get("claims") or []:
+        yield Fault(
+            "address",
+            f"another host has {claim['address']}, the address of {node}, too: "
+            f"its Ethernet address is {claim['mac']}",
+            f"arping -D -I {claim['device']} {claim['address']} on {node}; ip link on the other hosts, "
+            "and the switch that learned that Ethernet address",
+            lambda finding: (
+                finding["class"] not in ("host_state", "planned_address") and takes_part(finding, node)
+            ),
+        )
 
 
 def gateway_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:

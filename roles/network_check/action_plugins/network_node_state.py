@@ -15,5 +15,6 @@ class ActionModule(HostAction):
 
     def act(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the state; nothing is changed."""
-        units = units_of(self._task.args["plan"], self._task.args["node"])
-        return self.ask({"units": units}, variables)
+        plan, node = self._task.args["plan"], self._task.args["node"]
+        addresses = plan["nodes"][node]["addresses"]
+        return self.ask({"units": units_of(plan, node), "addresses": addresses}, variables)

@@ -77,6 +77,11 @@ _TABLE_RULES = [_rule(100, "101", source="192.0.2.12/32"), _rule(32766, "main")]
             "kubelet does not run on node-1 (failed/failed after 5 restarts): no space left",
         ),
         (
+            {"claims": [{"address": "192.0.2.12", "device": "eth0", "mac": "02:00:00:00:00:98"}]},
+            "another host has 192.0.2.12, the address of node-1, too: its Ethernet address is "
+            "02:00:00:00:00:98",
+        ),
+        (
             {"settings": {"net.ipv4.ip_forward": "0"}},
             "node-1 does not forward packets: net.ipv4.ip_forward is 0",
         ),
