@@ -133,14 +133,28 @@ class FakeApi:
 
     def patch(self, path: str, change: Json, *, dry: bool) -> tuple[int, Json]:
         """Merge a change as RFC 7386 has it; null removes."""
+        if path not in self.objects:
+            return 404, status(f"{path} not found")
+        # A version that is given has to be the present one.
+        version = change["metadata"].get("resourceVersion")
+        if version not in (None, self.objects[path]["metadata"]["resourceVersion"]):
+            return 409, status(f"{path} has been modified")
         merged = _merged(self.objects[path], change)
         for section, values in change["metadata"].items():
+            if not isinstance(values, dict):
+                continue
             merged["metadata"][section] = {
                 key: value
                 for key, value in merged["metadata"][section].items()
                 if values.get(key, value) is not None
             }
         return 200, merged if dry else self.put(path, merged)
+
+    def create(self, path: str, item: Json) -> tuple[int, Json]:
+        """Store an object that is not there yet."""
+        if path in self.objects:
+            return 409, status(f"{path} already exists")
+        return 201, self.put(path, item)
 
     def groups(self) -> list[Json]:
         """Return the groups of the API, each with its versions, the first one preferred."""
@@ -247,6 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle()
 
+    def do_POST(self) -> None:
+        self._handle()
+
     def do_PATCH(self) -> None:
         self._handle()
 
@@ -284,6 +301,8 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             return 200, {"kind": "APIResourceList", "resources": names}
         with state.changed:
+            if self.command == "POST":
+                return state.create(f"{path}/{body['metadata']['name']}", body)
             if self.headers.get("Content-Type") == "application/merge-patch+json":
                 return state.patch(path, body, dry="dryRun" in query)
             if self.command == "PATCH":

@@ -2,21 +2,28 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 from check_example import plan, pods, services
+from cluster_objects_server import FakeApi, Json
+
+from flatnet.check.guard import identity
+from flatnet.host.objects.claim import ANNOTATION
 
 ROOT = Path(__file__).parents[3]
 # Stands for the API server: remembers what it was asked, and answers from a file.
 CLUSTER_OBJECTS = """
-import json, pathlib
+import json, os, pathlib, time
 
 from ansible.plugins.action import ActionBase
 
@@ -28,8 +35,11 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         given = self._task.args
         waits = bool(given.get("wait_for_pods"))
+        (here / "main").write_text(str(os.getppid()))
         with (here / "calls").open("a") as calls:
             calls.write(json.dumps([given.get("state", "present"), len(given["objects"]), waits]) + chr(10))
+        while (here / "hold").exists():
+            time.sleep(0.05)
         answer = json.loads((here / "cluster.json").read_text())
         if waits and answer["trouble"]:
             return dict(failed=True, msg=answer["trouble"])
@@ -57,6 +67,20 @@ def port() -> Iterator[int]:
         thread.join()
 
 
+NAMESPACE = "/api/v1/namespaces/flatnet-check"
+
+
+@pytest.fixture(autouse=True)
+def api_server(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    """The API server whose namespace is claimed; all else the action of the tests answers."""
+    api.answers["GET", "/readyz"] = lambda: (200, "ok", {})
+    monkeypatch.setitem(CREDENTIALS, "given", api.parameters()["credentials"])
+    return api
+
+
+CREDENTIALS: Json = {}
+
+
 def _run(
     directory: Path,
     port: int,
@@ -82,13 +106,7 @@ def _run(
         "network_check_plan": network,
         "network_check_nodes": ["node-0"],
         "network_check_image": "registry.example/agnhost:1",
-        "network_check_api_credentials": {
-            "host": "node-0",
-            "server": "https://127.0.0.1:6443",
-            "ca": "ca.crt",
-            "certificate": "admin.crt",
-            "key": "admin.key",
-        },
+        "network_check_api_credentials": {**CREDENTIALS["given"], "host": "node-0"},
         "network_check_classes": ["planned_address", "node_port"],
         "network_check_node_probe_port": port,
         "network_check_deadline_seconds": 0,
@@ -166,3 +184,77 @@ def test_check_mode_asks_nobody(tmp_path: Path, port: int) -> None:
     status, _ = _run(tmp_path, port, "--check")
     assert status == 0
     assert not (tmp_path / "calls").exists()
+
+
+def _claim(run: str, **who: object) -> Json:
+    claim = {"run": run, "since": time.time() - 60, "until": time.time() + 600, "controller": "other", **who}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "flatnet-check", "annotations": {ANNOTATION: json.dumps(claim)}},
+    }
+
+
+def test_a_network_that_another_run_checks_is_left_alone(
+    tmp_path: Path, port: int, api_server: FakeApi
+) -> None:
+    theirs = api_server.put(NAMESPACE, _claim("abc123"))
+    status, output = _run(tmp_path, port)
+    assert status == 2
+    assert "another check of this network runs since" in output
+    # Nothing of the other run is removed, and no report says anything.
+    assert not (tmp_path / "calls").exists()
+    assert not (tmp_path / "reports").exists()
+    assert api_server.objects[NAMESPACE] == theirs
+
+
+def test_what_a_killed_run_of_this_controller_left_is_removed_first(
+    tmp_path: Path, port: int, api_server: FakeApi
+) -> None:
+    ended = subprocess.Popen(["sleep", "60"])
+    who = identity(ended.pid)
+    ended.kill()
+    ended.wait()
+    theirs = api_server.put(NAMESPACE, _claim("abc123", **who))
+    status, output = _run(tmp_path, port)
+    assert status == 0, output
+    mine = api_server.objects[NAMESPACE]
+    assert mine["metadata"]["uid"] != theirs["metadata"]["uid"]
+    # The namespace is what the action of the tests did not remove.
+    assert "abc123" not in mine["metadata"]["annotations"][ANNOTATION]
+
+
+def test_an_api_server_that_does_not_answer_is_asked_once_and_reported(
+    tmp_path: Path, port: int, api_server: FakeApi
+) -> None:
+    api_server.answers["GET", "/readyz"] = lambda: (500, "[-]etcd failed: reason withheld", {})
+    everything = '{"network_check_classes": [], "__network_check_api_seconds": 1}'
+    status, output = _run(tmp_path, port, "--extra-vars", everything)
+    assert status == 2
+    assert "the API server does not answer: " in output
+    assert "is not ready after 1 s: etcd" in output
+    assert not (tmp_path / "calls").exists()
+
+
+def test_probes_that_stay_are_given_back(tmp_path: Path, port: int, api_server: FakeApi) -> None:
+    status, output = _run(tmp_path, port, "--extra-vars", '{"network_check_cleanup_enabled": false}')
+    assert status == 0, output
+    assert _calls(tmp_path) == [("present", 10, True)]
+    assert api_server.objects[NAMESPACE]["metadata"]["annotations"] == {}
+
+
+def test_a_run_that_is_killed_leaves_no_probes(tmp_path: Path, port: int, api_server: FakeApi) -> None:
+    (tmp_path / "hold").write_text("")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(_run, tmp_path, port)
+        while not (tmp_path / "calls").exists():
+            time.sleep(0.05)
+        assert NAMESPACE in api_server.objects
+        os.kill(int((tmp_path / "main").read_text()), signal.SIGKILL)
+        (tmp_path / "hold").unlink()
+        status, _ = running.result()
+    assert status == -signal.SIGKILL
+    end = time.monotonic() + 20
+    while NAMESPACE in api_server.objects:
+        assert time.monotonic() < end, "the namespace stays"
+        time.sleep(0.1)
