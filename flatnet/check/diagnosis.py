@@ -22,6 +22,7 @@ from flatnet.check.diagnosis_answers import (
 from flatnet.check.diagnosis_hosts import filtered, neighbour
 from flatnet.check.diagnosis_policy import policy_not_enforced
 from flatnet.check.diagnosis_sources import rewritten
+from flatnet.check.hosts.fault import SERVICE_CLASSES
 from flatnet.check.hosts.node import CONTROL_PLANE
 from flatnet.check.model import Finding
 
@@ -204,10 +205,13 @@ def _own_address(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 
 def _follow_on(finding: Finding, clues: Clues) -> Diagnosis | None:
-    """Blame what is below: a service cannot work where its pods are not reached."""
+    """Blame what is below: a service cannot work where its pods are not reached, which may be on any node."""
     if finding["class"] in BASE_CLASSES or not finding["error"] or finding["error"] == "refused":
         return None
-    return next((clues.roots[node] for node in ends(finding) if node in clues.roots), None)
+    own = next((clues.roots[node] for node in ends(finding) if node in clues.roots), None)
+    if own or finding["target"]["node"] or finding["class"] not in SERVICE_CLASSES:
+        return own
+    return next(iter(clues.roots.values()), None)
 
 
 def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
@@ -230,12 +234,16 @@ def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
 def _server_failure(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name what DNS answers when it has nothing to answer from (RFC 1035, section 4.1.1, RCODE 2).
 
-    CoreDNS does so until it has read Services from the API server. Its pods may be on any node, so what
-    is below may have failed elsewhere than at the one who asks.
+    CoreDNS does so until it has read Services from the API server, and says that a new one does not exist when
+    it is cut off later. Its pods may be on any node, so what is below may have failed elsewhere than at the
+    one who asks.
     """
-    if finding["class"] != "dns_service" or finding["observed"] != "SERVFAIL":
+    if finding["class"] != "dns_service" or finding["observed"] not in ("SERVFAIL", "NXDOMAIN"):
         return None
-    return next(iter(clues.roots.values()), None) or (
+    below = next(iter(clues.roots.values()), None)
+    if below or finding["observed"] == "NXDOMAIN":
+        return below
+    return (
         "DNS answers SERVFAIL: CoreDNS has not heard from the API server",
         "the log of the CoreDNS pods; the nodes that they are on",
     )

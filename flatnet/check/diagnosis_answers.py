@@ -131,6 +131,9 @@ def protocol(finding: Finding, clues: Clues) -> Diagnosis | None:
         return None
     if not clues.has_passed(finding["class"], "http", source, target):
         return None
+    # A service leads to a pod of any node, and the next time to another one.
+    if not finding["target"]["node"] and clues.roots:
+        return None
     node = clues.common_node("udp")
     if node:
         return (

@@ -403,3 +403,35 @@ def test_what_passed_has_no_cause() -> None:
     assert {(finding["ok"], finding["cause"]) for finding in findings(facts, everything, probes)} == {
         (True, "")
     }
+
+
+def test_what_a_service_or_dns_suffers_from_a_node_that_takes_no_part_is_laid_to_what_is_below() -> None:
+    lost = _lost("node-1", "node-0")
+
+    def symptom(check: Check) -> Json | None:
+        # The pod that answered this time was one of node-1, and that of DNS has been cut off since.
+        if (
+            check["class"] == "cluster_ip"
+            and check["protocol"] == "udp"
+            and check["source"]["node"] == "node-2"
+        ):
+            return _silent(check)
+        if (
+            check["class"] == "dns_service"
+            and check["id"].endswith("local")
+            and check["protocol"] == "dns-tcp"
+        ):
+            return wrong(check, "NXDOMAIN")
+        return lost(check)
+
+    failures = run(symptom, _without_route("node-1", "10.200.0.0/24"))
+    assert {failure["class"] for failure in failures} >= {"cluster_ip", "dns_service"}
+    assert causes(failures) == {"no route to 10.200.0.0/24 (pods of node-0) on node-1"}
+
+
+def test_a_name_that_does_not_exist_on_a_sound_network_is_no_matter_of_the_network() -> None:
+    def symptom(check: Check) -> Json | None:
+        asked = check["class"] == "dns_service" and check["source"]["kind"] == "node"
+        return wrong(check, "NXDOMAIN") if asked and check["source"]["node"] == "node-1" else None
+
+    assert causes(run(symptom)) == {"names resolve wrongly on node-1"}
