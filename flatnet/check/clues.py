@@ -36,6 +36,7 @@ class Clues:
     api_problem: why there are no objects, "" where there are.
     dead_upstreams: which servers that DNS forwards to do not answer, by the node that asked.
     dns_problem: why no pod answers for the DNS Service, "" where one does.
+    losses: what the packets that got lost were laid to, by the nodes between which they did.
     roots: what the failures of the base classes without an answer came from, by the nodes they involve.
     """
 
@@ -54,6 +55,7 @@ class Clues:
     api_problem: str = ""
     dead_upstreams: Mapping[str, str] = field(default_factory=dict)
     roots: dict[str, Diagnosis] = field(default_factory=dict)
+    losses: dict[str, Diagnosis] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -145,10 +147,13 @@ class Clues:
         return self.evidence.get(node) or {}
 
     def remember(self, finding: Finding, diagnosis: Diagnosis) -> None:
-        """Keep what a base failure came from, for the failures that follow from it."""
+        """Keep what a base failure, or a loss, came from, for the failures that follow from it."""
         if finding["class"] in BASE_CLASSES and finding["error"]:
             for node in ends(finding):
                 self.roots.setdefault(node, diagnosis)
+        if finding["class"] == "packet_loss":
+            for node in ends(finding):
+                self.losses.setdefault(node, diagnosis)
 
 
 def ends(finding: Finding) -> tuple[str, str]:

@@ -30,10 +30,16 @@ from flatnet.check.model import Finding
 def explain(findings: Sequence[Finding], clues: Clues) -> None:
     """Fill in cause and look of every failed finding, those first that others follow from."""
     failed = [finding for finding in findings if not finding["ok"]]
-    for finding in sorted(failed, key=lambda finding: finding["class"] not in BASE_CLASSES):
+    for finding in sorted(failed, key=_rank):
         diagnosis = diagnose(finding, clues)
         finding["cause"], finding["look"] = diagnosis
         clues.remember(finding, diagnosis)
+
+
+def _rank(finding: Finding) -> int:
+    if finding["class"] in BASE_CLASSES:
+        return 0
+    return 1 if finding["class"] == "packet_loss" else 2
 
 
 def diagnose(finding: Finding, clues: Clues) -> Diagnosis:
@@ -214,6 +220,14 @@ def _follow_on(finding: Finding, clues: Clues) -> Diagnosis | None:
     return next(iter(clues.roots.values()), None)
 
 
+def _lost_on_the_way(finding: Finding, clues: Clues) -> Diagnosis | None:
+    """Lay an answer of a service that did not come to the packets that get lost; its pods are on any node."""
+    if finding["error"] != "timeout" or finding["class"] not in SERVICE_CLASSES or not clues.losses:
+        return None
+    own = next((clues.losses[node] for node in ends(finding) if node in clues.losses), None)
+    return own or next(iter(clues.losses.values()))
+
+
 def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name the servers that DNS forwards to and that do not answer; names outside the cluster need them."""
     if finding["class"] not in ("dns_upstreams", "dns_outside_refused") or not clues.dead_upstreams:
@@ -234,9 +248,9 @@ def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
 def _server_failure(finding: Finding, clues: Clues) -> Diagnosis | None:
     """Name what DNS answers when it has nothing to answer from (RFC 1035, section 4.1.1, RCODE 2).
 
-    CoreDNS does so until it has read Services from the API server, and says that a new one does not exist when
-    it is cut off later. Its pods may be on any node, so what is below may have failed elsewhere than at the
-    one who asks.
+    CoreDNS does so until it has read Services from the API server, and says of a new one that there is none
+    when it is cut off later. Its pods may be on any node, so what is below may have failed elsewhere than at
+    the one who asks.
     """
     if finding["class"] != "dns_service" or finding["observed"] not in ("SERVFAIL", "NXDOMAIN"):
         return None
@@ -307,6 +321,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     hairpin_mode,
     not_translated,
     _follow_on,
+    _lost_on_the_way,
     _dead_upstream,
     _server_failure,
     bridge_bypass,

@@ -435,3 +435,15 @@ def test_a_name_that_does_not_exist_on_a_sound_network_is_no_matter_of_the_netwo
         return wrong(check, "NXDOMAIN") if asked and check["source"]["node"] == "node-1" else None
 
     assert causes(run(symptom)) == {"names resolve wrongly on node-1"}
+
+
+def test_dns_that_does_not_answer_where_packets_get_lost_is_laid_to_the_loss() -> None:
+    def symptom(check: Check) -> Json | None:
+        if check["class"] == "packet_loss" and "node-1" in _pair(check):
+            return wrong(check, "51 of 1000 packets lost")
+        asks = check["class"] == "dns_service" and check["protocol"] == "dns-udp"
+        return _silent(check) if asks and check["source"]["node"] == "node-2" else None
+
+    failures = run(symptom)
+    assert {failure["class"] for failure in failures} == {"packet_loss", "dns_service"}
+    assert causes(failures) == {"packets get lost on the way to and from node-1"}
