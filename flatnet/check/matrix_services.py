@@ -158,8 +158,9 @@ def dns_service(part: Part) -> Iterator[Check]:
     if part.family == part.cluster.families[0]:
         addresses[f"kubernetes.default.svc.{domain}"] = api_server
     for name, address in addresses.items():
+        problem = "" if address else f"{name} has no {part.family} address to resolve to"
         for transport in ("udp", "tcp"):
-            yield _query(part, "dns_service", name, transport, [address], "addresses")
+            yield _query(part, "dns_service", name, transport, [address], "addresses", problem)
 
 
 def dns_outside(part: Part) -> Iterator[Check]:
@@ -203,7 +204,15 @@ def dns_upstreams(part: Part) -> Iterator[Check]:
     )
 
 
-def _query(part: Part, kind: str, name: str, transport: str, expected: list[str], reads: str) -> Check:
+def _query(
+    part: Part,
+    kind: str,
+    name: str,
+    transport: str,
+    expected: list[str],
+    reads: str,
+    problem: str = "",
+) -> Check:
     server = of_family(part.cluster.plan["dns_addresses"], part.family)
     target: Endpoint = {"kind": "dns", "node": "", "name": name, "address": server}
     return part.check(
@@ -220,5 +229,5 @@ def _query(part: Part, kind: str, name: str, transport: str, expected: list[str]
         expected=expected,
         reads=reads,
         protocol=f"dns-{transport}",
-        problem="" if server else f"the plan has no {part.family} DNS address",
+        problem=problem if server else f"the plan has no {part.family} DNS address",
     )

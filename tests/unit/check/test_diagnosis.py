@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from check_example import SETTINGS, checks, cluster, right, with_pod, wrong
+from check_example import SETTINGS, checks, cluster, plan, right, with_pod, wrong
 from check_symptoms import ROUTES, Symptom, causes, run, way
 
-from flatnet.check.facts import Cluster
+from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.findings import findings
 from flatnet.check.matrix import part
 from flatnet.check.model import Check, Json
@@ -447,3 +447,15 @@ def test_dns_that_does_not_answer_where_packets_get_lost_is_laid_to_the_loss() -
     failures = run(symptom)
     assert {failure["class"] for failure in failures} == {"packet_loss", "dns_service"}
     assert causes(failures) == {"packets get lost on the way to and from node-1"}
+
+
+def test_without_an_api_server_no_name_is_called_wrong() -> None:
+    facts = cluster_facts(plan(), [], [], message="the API server does not answer")
+    asked = [check for check in checks(facts) if check["class"] == "dns_service"]
+    methods = {
+        check["target"]["name"]: check["how"]["method"] for check in asked if check["protocol"] == "dns-tcp"
+    }
+    assert methods == {
+        "named-0.flatnet-check.svc.cluster.local": "none",
+        "kubernetes.default.svc.cluster.local": "dns",
+    }
