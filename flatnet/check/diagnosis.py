@@ -316,6 +316,7 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     route,
     filtered,
     _loss,
+    bridge_bypass,
     protocol,
     cut_off,
     hairpin_mode,
@@ -324,6 +325,5 @@ _RULES: tuple[Callable[[Finding, Clues], Diagnosis | None], ...] = (
     _lost_on_the_way,
     _dead_upstream,
     _server_failure,
-    bridge_bypass,
     _by_class,
 )

@@ -173,6 +173,9 @@ def bridge_bypass(finding: Finding, clues: Clues) -> Diagnosis | None:
     node = finding["source"]["node"]
     if not finding["error"] or finding["class"] not in SERVICE_CLASSES:
         return None
+    # What is below the services comes first.
+    if any(one in clues.roots for one in ends(finding)):
+        return None
     if (clues.on(node).get("settings") or {}).get("net.bridge.bridge-nf-call-iptables") != "0":
         return None
     return (

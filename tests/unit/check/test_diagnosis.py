@@ -459,3 +459,12 @@ def test_without_an_api_server_no_name_is_called_wrong() -> None:
         "named-0.flatnet-check.svc.cluster.local": "none",
         "kubernetes.default.svc.cluster.local": "dns",
     }
+
+
+def test_bridged_packets_that_pass_by_are_named_where_only_udp_happens_to_fail() -> None:
+    def symptom(check: Check) -> Json | None:
+        mine = check["class"] == "cluster_ip" and check["source"]["node"] == "node-0"
+        return _silent(check) if mine and check["protocol"] == "udp" else None
+
+    evidence: dict[str, Json] = {"node-0": {"settings": {"net.bridge.bridge-nf-call-iptables": "0"}}}
+    assert causes(run(symptom, evidence)) == {"bridged packets pass kube-proxy's rules by on node-0"}
