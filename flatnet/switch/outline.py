@@ -53,11 +53,16 @@ class Run:
         return moves_pods(self.progress.before, self.progress.after)
 
     def pods(self, cluster: Cluster) -> list[Pod]:
-        """Return the pods that are made anew."""
+        """Return the pods that are made anew; whether they were ready is as of when the switch began."""
         if not self.moves_pods:
             return []
         nodes = {self.names[host] for host in self.to_do if host in self.names}
-        return sorted((pod for pod in cluster.pods if pod["node"] in nodes), key=lambda pod: str(pod["name"]))
+        found: list[Pod] = [
+            {**pod, "ready": pod["name"] not in self.progress.unready}
+            for pod in cluster.pods
+            if pod["node"] in nodes
+        ]
+        return sorted(found, key=lambda pod: str(pod["name"]))
 
 
 def outline(run: Run, cluster: Cluster, changed_addresses: str = "") -> str:

@@ -39,6 +39,8 @@ class Progress:
     """The roles that are removed from hosts."""
     hosts: Mapping[str, str]
     """Inventory name -> step."""
+    unready: tuple[str, ...] = ()
+    """The pods, as namespace/name, that were not ready when it began: all others are waited for."""
 
     def at(self, *steps: str) -> list[str]:
         """Return the hosts that are at one of the steps, sorted."""
@@ -86,6 +88,7 @@ class Progress:
             "after": self.after.data,
             "owners": list(self.owners),
             "hosts": dict(self.hosts),
+            "unready": list(self.unready),
         }
         return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
@@ -125,7 +128,7 @@ def progress_towards(
 def _turned(found: Progress) -> Progress:
     owners = dict.fromkeys([*found.owners, *leaving(found.after, found.before)])
     hosts = {host: DONE if step == WAITING else REMOVING for host, step in found.hosts.items()}
-    return Progress(found.cluster, found.after, found.before, tuple(owners), hosts)
+    return Progress(found.cluster, found.after, found.before, tuple(owners), hosts, found.unready)
 
 
 def read_progress(path: Path) -> Progress | None:
@@ -159,7 +162,8 @@ def parse_progress(data: dict[str, Any]) -> Progress:
     if unknown:
         raise ValueError(f"there is no step {unknown[0]!r}")
     ends = End.from_data(data["before"]), End.from_data(data["after"])
-    return Progress(str(data["cluster"]), *ends, tuple(map(str, data["owners"])), hosts)
+    owners, unready = (tuple(map(str, data[name])) for name in ("owners", "unready"))
+    return Progress(str(data["cluster"]), *ends, owners, hosts, unready)
 
 
 def save_progress(path: Path, progress: Progress) -> bool:

@@ -1,7 +1,7 @@
 """What one run of a switch does, from what is asked: the plan for people, and data for the plays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
@@ -56,6 +56,9 @@ def switch_task(asked: Asked, cluster: Cluster) -> SwitchTask:
     progress = progress_towards(asked.found, name, asked.deployed, wanted, [*plan["nodes"]])
     if progress is None:
         return SwitchTask(f"Nothing to switch: cluster {name} has {wanted}.", _data(asked, None, cluster))
+    if asked.found is None:
+        unready = sorted(str(pod["name"]) for pod in cluster.pods if not pod["ready"])
+        progress = replace(progress, unready=tuple(unready))
     run = _run(asked, progress)
     reasons = refusals(run, cluster)
     if reasons:
@@ -86,8 +89,7 @@ def _data(asked: Asked, run: Run | None, cluster: Cluster) -> dict[str, Any]:
         "left_out": run.left_out,
         "owners": list(progress.owners),
         "gone": [owner for owner in progress.owners if owner not in staying(progress.after)],
-        # What ran before an earlier run began is not known any more.
-        "pods": run.pods(cluster) if run.moves_pods and is_fresh else None,
+        "pods": run.pods(cluster) if run.moves_pods else None,
         "nodes": run.names,
         "batch": min(asked.batch, len(asked.hosts)) or len(asked.hosts),
         "note": progress.text,

@@ -1,5 +1,6 @@
 """The plan of a switch: what it prints, what it refuses, and what the plays are told."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from flatnet.errors import FlatnetError
 from flatnet.plan import Settings
 from flatnet.switch.ends import End
 from flatnet.switch.outline import Cluster
-from flatnet.switch.progress import DONE, REMOVING, Progress, progress_towards
+from flatnet.switch.progress import DONE, REMOVING, Progress, parse_progress, progress_towards
 from flatnet.switch.task import Asked, SwitchTask, switch_task
 
 DEPLOYED = prepare().plan
@@ -58,7 +59,7 @@ def switch(cluster: Cluster = CLUSTER, wanted: dict[str, Any] = WANTED, **change
     return switch_task(replace(asked, **given), cluster)
 
 
-def reasons(cluster: Cluster, **changes: object) -> list[str]:
+def reasons(cluster: Cluster, **changes: Any) -> list[str]:
     with pytest.raises(FlatnetError) as caught:
         switch(cluster, **changes)
     return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
@@ -122,12 +123,23 @@ def test_nothing_is_measured_without_an_image_or_a_node_that_is_ready(image: str
     }
 
 
-def test_a_switch_that_goes_on_neither_measures_nor_waits_for_pods_that_it_does_not_know() -> None:
-    found = begun().moved(["node-a"], DONE).moved(["node-b"], "installing")
-    data = switch(found=found).data
-    assert data["to_do"] == ["node-b", "node-c"]
+def test_a_switch_that_goes_on_waits_for_what_was_ready_when_it_began_and_does_not_measure() -> None:
+    fresh = switch().data
+    assert parse_progress(json.loads(fresh["note"])).unready == ("shop/broken",)
+    found = replace(begun(), unready=("shop/broken",)).moved(["node-b"], DONE).moved(["node-a"], "installing")
+    # By now no pod of it is ready.
+    down = replace(CLUSTER, pods=[{**one, "ready": False} for one in CLUSTER.pods])
+    data = switch(down, found=found).data
+    assert data["to_do"] == ["node-a", "node-c"]
     assert data["removing"] == ["node-c"]
-    assert data["pods"] is None
+    assert {one["name"]: one["ready"] for one in data["pods"]} == {
+        "kube-system/static-a": True,
+        "shop/broken": False,
+        "shop/loose": True,
+        "shop/once": True,
+        "shop/web-1": True,
+    }
+    assert parse_progress(json.loads(data["note"])).unready == ("shop/broken",)
     assert data["probe"] == {"objects": []}
 
 
