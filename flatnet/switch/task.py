@@ -35,9 +35,10 @@ class SwitchTask(NamedTuple):
     is_needed: whether there is anything to do, be it that an earlier run ended before its last step. to_do:
     hosts that get the new network. removing: those of them that lose the old one. owners: the roles that are
     removed there. gone: those that nothing is left of in the API. pods: those of before, to be waited for;
-    None where nobody is. nodes: inventory name -> node name. batch: hosts at once. left_out: hosts that are
-    for a later run. note: the switch as begun. probe: objects to measure on, how to wait for them, and the
-    address to ask; no objects where nothing is measured.
+    None where nobody is. nodes: inventory name -> node name. closed: names of other nodes that a run which
+    was killed has closed to new pods. batch: hosts at once. left_out: hosts that are for a later run. note:
+    the switch as begun. probe: objects to measure on, how to wait for them, and the address to ask; no
+    objects where nothing is measured.
     """
 
     text: str
@@ -91,10 +92,16 @@ def _data(asked: Asked, run: Run | None, cluster: Cluster) -> dict[str, Any]:
         "gone": [owner for owner in progress.owners if owner not in staying(progress.after)],
         "pods": run.pods(cluster) if run.moves_pods else None,
         "nodes": run.names,
+        "closed": _closed(run, cluster),
         "batch": min(asked.batch, len(asked.hosts)) or len(asked.hosts),
         "note": progress.text,
         "probe": _probe(asked, run, cluster) if is_fresh else {"objects": []},
     }
+
+
+def _closed(run: Run, cluster: Cluster) -> list[str]:
+    to_do = {run.names.get(host) for host in run.to_do}
+    return sorted(str(node["name"]) for node in cluster.nodes if node["closed"] and node["name"] not in to_do)
 
 
 def _probe(asked: Asked, run: Run, cluster: Cluster) -> dict[str, Any]:

@@ -13,6 +13,8 @@ Json = dict[str, Any]
 
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 _BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
+# On a node that the switch has closed to new pods; one that an administrator has closed stays closed.
+CLOSED = "flatnet.io/closed-by-switch"
 # The kubelet puts it on the pods that it has from files (Kubernetes' pkg/kubelet/types/pod_update.go).
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -52,8 +54,8 @@ def controller_of(pod: Json) -> str:
 
 def _node(node: Json) -> Json:
     reason = condition(node, "Ready")
-    unschedulable = bool(node.get("spec", {}).get("unschedulable"))
-    return {"name": node["metadata"]["name"], "reason": reason, "unschedulable": unschedulable}
+    closed = CLOSED in (node["metadata"].get("annotations") or {})
+    return {"name": node["metadata"]["name"], "reason": reason, "closed": closed}
 
 
 def _pod(pod: Json) -> Json:

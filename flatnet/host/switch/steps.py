@@ -9,12 +9,10 @@ from ..objects.client import Client
 from ..objects.errors import ApiError, ObjectsError
 from ..objects.pods import by_name, explain, is_ready, pods_path
 from ..objects.wait import Objects, observe, wait_for_nodes
-from .look import NODES, PODS, containers_of, controller_of, hangs_on_network
+from .look import CLOSED, NODES, PODS, containers_of, controller_of, hangs_on_network
 
 Json = dict[str, Any]
 
-# On a node that the switch has closed to new pods; one that an administrator has closed stays closed.
-CLOSED = "flatnet.io/closed-by-switch"
 _PATCH = "application/merge-patch+json"
 _BACK_OFF = "CrashLoopBackOff"
 # How many pods a failure message explains; the rest is counted.

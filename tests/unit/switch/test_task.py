@@ -33,8 +33,8 @@ def pod(name: str, node: str, **changes: object) -> dict[str, Any]:
     }
 
 
-def node(name: str, reason: str = "") -> dict[str, Any]:
-    return {"name": name, "reason": reason, "unschedulable": False}
+def node(name: str, reason: str = "", *, closed: bool = False) -> dict[str, Any]:
+    return {"name": name, "reason": reason, "closed": closed}
 
 
 CLUSTER = Cluster(
@@ -59,9 +59,10 @@ def switch(cluster: Cluster = CLUSTER, wanted: dict[str, Any] = WANTED, **change
     return switch_task(replace(asked, **given), cluster)
 
 
-def reasons(cluster: Cluster, **changes: Any) -> list[str]:
+def reasons(cluster: Cluster, **changes: object) -> list[str]:
+    given: dict[str, Any] = {**changes}
     with pytest.raises(FlatnetError) as caught:
-        switch(cluster, **changes)
+        switch(cluster, **given)
     return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
 
 
@@ -147,6 +148,16 @@ def test_one_whose_hosts_are_all_done_still_has_to_be_ended() -> None:
     data = switch(found=begun().moved(NAMES, DONE)).data
     assert data["is_needed"]
     assert data["to_do"] == []
+
+
+def test_nodes_that_a_killed_run_has_closed_are_opened_though_it_goes_back() -> None:
+    cluster = replace(
+        CLUSTER, nodes=[node("node-a", closed=True), node("node-b", closed=True), node("node-c")]
+    )
+    found = begun().moved(["node-b"], REMOVING)
+    back = switch(cluster, wanted=DEPLOYED, found=found).data
+    assert (back["to_do"], back["closed"]) == (["node-b"], ["node-a"])
+    assert switch(cluster, found=found).data["closed"] == []
 
 
 def begun() -> Progress:

@@ -8,9 +8,9 @@ import pytest
 from cluster_objects_server import FakeApi, pod
 
 from flatnet.host.objects.errors import ObjectsError
-from flatnet.host.switch.look import is_selected, look
+from flatnet.host.switch.look import CLOSED, is_selected, look
 from flatnet.host.switch.serve import answer
-from flatnet.host.switch.steps import CLOSED, close_nodes, open_nodes, wait_for_pods_anew
+from flatnet.host.switch.steps import close_nodes, open_nodes, wait_for_pods_anew
 
 Json = dict[str, Any]
 PODS = "/api/v1/namespaces/shop/pods"
@@ -61,8 +61,8 @@ def test_a_look_tells_of_pods_on_the_pod_network(cluster: FakeApi) -> None:
     put_node(cluster, "node2", ready=False, unschedulable=True)
     found = look(cluster.client())
     assert found["nodes"] == [
-        {"name": "node1", "reason": "", "unschedulable": False},
-        {"name": "node2", "reason": "KubeletNotReady: no network", "unschedulable": True},
+        {"name": "node1", "reason": "", "closed": False},
+        {"name": "node2", "reason": "KubeletNotReady: no network", "closed": False},
     ]
     assert found["pods"] == [
         {
@@ -101,7 +101,7 @@ def test_a_budget_is_told_with_the_nodes_of_its_pods(cluster: FakeApi) -> None:
 def test_an_api_server_without_budgets_has_none(api: FakeApi) -> None:
     put_node(api, "node1")
     assert look(api.client()) == {
-        "nodes": [{"name": "node1", "reason": "", "unschedulable": False}],
+        "nodes": [{"name": "node1", "reason": "", "closed": False}],
         "pods": [],
         "budgets": [],
     }
@@ -136,6 +136,7 @@ def test_a_node_is_closed_and_opened_again_but_for_one_that_was_closed_before(cl
     # A run that was killed in between closes nothing twice, and still opens it.
     assert close_nodes(client, ["node1", "node2"]) == []
     assert cluster.objects["/api/v1/nodes/node1"]["metadata"]["annotations"] == {CLOSED: "true"}
+    assert {one["name"]: one["closed"] for one in look(client)["nodes"]} == {"node1": True, "node2": False}
     assert open_nodes(client, ["node1", "node2"]) == ["node1"]
     assert open_nodes(client, ["node1", "node2"]) == []
     assert not cluster.objects["/api/v1/nodes/node1"]["spec"]["unschedulable"]
