@@ -27,18 +27,21 @@ EXCEPTIONS: Sequence[tuple[str, str]] = (
     (r"^(route|neighbour|fdb) .*veth\*", "ends of the pods that happen to be there"),
     (r"^mount .*(/pods/|/shm$|rootfs$|/run/netns/)", "mounts of the pods that happen to be there"),
     (r"^process (pause|coredns|agnhost|containerd-shim)", "processes of the pods that happen to be there"),
-    (r"^packet filter .* -A ", "rules of services and pods, which come and go; their chains are compared"),
     (
-        r"^packet filter .* KUBE-(SVC|SEP|EXT|FW|SVL|XLB)-\*",
+        r"^packet filter \S+ \S+ (:|-A )KUBE-(SVC|SEP|EXT|FW|SVL|XLB)-\*",
         "as many as services have endpoints at the moment",
     ),
-    (r"^packet filter .* CNI-(DN|SN)-\*", "one for each pod with a host port"),
+    (
+        r'^packet filter .*--comment "?flatnet-(switch|check)',
+        "services of the measurement and the check, which kube-proxy takes out when it comes to it",
+    ),
+    (r"^packet filter \S+ \S+ (:|-A )CNI-(DN|SN)-\*", "one for each pod with a host port"),
     (
         r"^table ip6? (kube-proxy|cni_hostport) (?!table )",
         "rules of services and pods, which come and go; the table is compared by its name",
     ),
     (
-        r"^packet filter .* :?KUBE-(FIREWALL|KUBELET-CANARY|IPTABLES-HINT)$",
+        r"^packet filter \S+ \S+ (:|-A |-A \S+ -j )KUBE-(FIREWALL|KUBELET-CANARY|IPTABLES-HINT)\b",
         "kubelet's, made when it likes, and not of the network",
     ),
     (r"^path /var/lib/flatnet/staging ", "where flatnet's own transfers lie for a moment"),
@@ -68,7 +71,7 @@ def residue(switched: Iterable[str], fresh: Iterable[str]) -> list[str]:
 
 
 def lost(
-    before: Iterable[str], now: Iterable[str], words: str = r"others|OTHERS|198\.51\.100\."
+    before: Iterable[str], now: Iterable[str], words: str = r"others|OTHERS|198\.51\.100\.|2001:db8:f:"
 ) -> list[str]:
     """Return what was put there by others, before all, and is not there now as it was."""
     there = set(now)

@@ -7,9 +7,11 @@ from tests.tour.residue import EXCEPTIONS, compared, lost, residue
 FRESH = [
     "interface cbr0",
     "interface veth1a2b3c4d",
-    "packet filter iptables *nat KUBE-SERVICES",
-    "packet filter iptables *nat KUBE-SEP-ABCDEFGHIJKLMNOP",
-    "packet filter iptables *nat -A KUBE-SERVICES -j KUBE-SVC-ABCDEFGHIJKLMNOP",
+    "packet filter iptables *nat :KUBE-SERVICES",
+    "packet filter iptables *nat :KUBE-SEP-ABCDEFGHIJKLMNOP",
+    "packet filter iptables *nat -A KUBE-SEP-ABCDEFGHIJKLMNOP -s 10.200.1.2/32 -j KUBE-MARK-MASQ",
+    "packet filter iptables *nat -A KUBE-SERVICES -d 10.32.0.10/32 -j KUBE-SVC-ABCDEFGHIJKLMNOP",
+    "packet filter iptables *filter -A OUTPUT -j KUBE-FIREWALL",
     "path /var/lib/kubelet/pods/6c1b2c3e-8a51-4c4f-9d0b-5d0c8b1f7a10 drwxr-x--- root",
     "route 10.200.1.0/24 dev cbr0 proto kernel scope link src 10.200.1.1",
     "process coredns",
@@ -27,9 +29,12 @@ def test_the_same_network_with_other_pods_has_no_residue() -> None:
     [
         "interface flannel.1",
         "interface cni0",
-        "packet filter iptables *filter FLANNEL-FWD",
-        "packet filter ip6tables-legacy *nat KUBE-SERVICES",
-        "packet filter iptables *nat CNI-HOSTPORT-DNAT",
+        "packet filter iptables *filter :FLANNEL-FWD",
+        'packet filter iptables *filter -A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD',
+        "packet filter iptables *nat -A POSTROUTING -s 10.200.0.0/16 -j MASQUERADE",
+        "packet filter iptables *nat -A KUBE-SERVICES -d 10.32.0.99/32 -j KUBE-SVC-ABCDEFGHIJKLMNOP",
+        "packet filter ip6tables-legacy *nat :KUBE-SERVICES",
+        "packet filter iptables *nat :CNI-HOSTPORT-DNAT",
         "route 10.200.2.0/24 via 10.200.2.0 dev flannel.1 onlink",
         "route blackhole 10.200.1.0/26 proto bird",
         "rule 100: from all lookup 77",
@@ -70,9 +75,9 @@ def test_every_exception_has_its_reason() -> None:
 
 def test_what_others_put_there_is_missed_byte_for_byte() -> None:
     before = [
-        "packet filter iptables *nat OTHERS",
+        "packet filter iptables *nat :OTHERS",
         "route unreachable 198.51.100.0/24 proto static",
         "interface x",
     ]
     assert lost(before, before[:1]) == ["route unreachable 198.51.100.0/24 proto static"]
-    assert lost(before, [before[0] + " ", before[1]]) == ["packet filter iptables *nat OTHERS"]
+    assert lost(before, [before[0] + " ", before[1]]) == ["packet filter iptables *nat :OTHERS"]
