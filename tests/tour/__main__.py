@@ -16,6 +16,7 @@ from flatnet.contract import find_contracts
 from tests.tour.hosts import ROOT, Hosts, TourError
 from tests.tour.leg import Leg
 from tests.tour.machine import read_machine
+from tests.tour.manners import Switch, manners
 from tests.tour.stops import Stop, Tour, plan_tour
 
 _COMPARED = ("node-1", "node-2")
@@ -46,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stops = [{"name": stop.name, **stop.settings} for stop in tour.stops]
         sys.stdout.write(json.dumps({"stops": stops, "left_out": tour.left_out}) + "\n")
         return 0
+    switches = switches_of(tour, hosts, options.cluster)
+    chosen, unshown = manners(switches)
+    tour.left_out |= {f"a switch {name}": "no stop is left to be reached so" for name in unshown}
     try:
-        go(tour, hosts, options.cluster)
+        go([Leg(*one) for one in zip(switches, chosen, strict=True)], hosts)
     except TourError as error:
         sys.stdout.write(f"FAILED {error}\n")
         return 1
@@ -57,14 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def go(tour: Tour, hosts: Hosts, cluster: str) -> None:
+def switches_of(tour: Tour, hosts: Hosts, cluster: str) -> list[Switch]:
+    """Return the switches of a tour, each with the stop after it, or before, as a network that is neither."""
+    stops = tour.stops
+    return [
+        Switch(old, new, next((one for one in stops if one not in (old, new)), new), hosts, cluster)
+        for old, new in tour.legs
+    ]
+
+
+def go(legs: Sequence[Leg], hosts: Hosts) -> None:
     """Travel every leg. Raises TourError at the first that is not as it should be."""
     before = {host: (hosts.reports / "before" / host).read_text().splitlines() for host in _COMPARED}
     faults = yaml.safe_load((ROOT / "molecule/tour/vars/faults.yml").read_text())["faults"]
-    for index, (old, new) in enumerate(tour.legs):
-        leg = Leg(old, new, hosts, cluster)
+    for index, leg in enumerate(legs):
         try:
-            leg.travel(fault_of(faults, new), before, _COMPARED[index % len(_COMPARED)])
+            leg.travel(fault_of(faults, leg.switch.new), before, _COMPARED[index % len(_COMPARED)])
         finally:
             leg.told(sys.stdout.write)
             sys.stdout.flush()

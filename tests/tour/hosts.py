@@ -3,14 +3,21 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from flatnet.switch.progress import FILE, Progress, read_progress
 from tests.container_hosts import state
+from tests.container_hosts.podman import podman
 
 ROOT = Path(__file__).resolve().parents[2]
+_ENVIRONMENT = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+_LOOK_SECONDS = 0.05
 _SNAPSHOTS = (ROOT / "molecule/resources/files/snapshot", ROOT / "molecule/tour/files/residue")
 
 
@@ -25,34 +32,77 @@ class Hosts:
         """Take the hosts of these inventories. reports: where output and reports of the check go."""
         self.reports = reports
         self._inventories = [f"--inventory={path}" for path in inventories]
-        self._ssh = ["ssh", "-F", str(state.state_directory(prefix) / "ssh_config")]
+        self.prefix, self._state = prefix, state.state_directory(prefix)
+        self._log = reports / "tour.log"
+        self._ssh = ["ssh", "-F", str(self._state / "ssh_config")]
 
     def playbook(
         self, name: str, settings: Mapping[str, object], *options: str, succeeds: bool = True
     ) -> str:
         """Return the output of a playbook. Raises TourError where it does not end as it should."""
-        command = [
+        done = subprocess.run(
+            self._command(name, settings, options),
+            cwd=ROOT,
+            env=_ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        with self._log.open("a") as log:
+            log.write(done.stdout)
+        if (done.returncode == 0) is not succeeds:
+            words = "failed" if succeeds else "passed, which it should not"
+            raise TourError(f"{name}_network.yml {words}:\n{_failure(done.stdout)}")
+        return done.stdout
+
+    def killed(
+        self, is_time: Callable[[], bool], name: str, settings: Mapping[str, object], *options: str
+    ) -> None:
+        """Kill a playbook with all its processes once it is time. Raises TourError where it ends before."""
+        with self._log.open("a") as log:
+            process = subprocess.Popen(
+                self._command(name, settings, options),
+                cwd=ROOT,
+                env=_ENVIRONMENT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                while not is_time():
+                    if process.poll() is not None:
+                        raise TourError(f"{name}_network.yml ended before it was killed: see tour.log")
+                    time.sleep(_LOOK_SECONDS)
+            finally:
+                # One that has ended has no group any more.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def progress(self) -> Progress | None:
+        """Return how far a switch has come, None where none is under way."""
+        return read_progress(self._state / FILE)
+
+    @contextmanager
+    def frozen(self, host: str) -> Iterator[None]:
+        """Have a host that answers nobody."""
+        container = f"{self.prefix}.{host}"
+        podman(["pause", container])
+        try:
+            yield
+        finally:
+            podman(["unpause", container])
+
+    def _command(self, name: str, settings: Mapping[str, object], options: Sequence[str]) -> list[str]:
+        words = [
             Path(sys.executable).parent / "ansible-playbook",
             *self._inventories,
             ROOT / "playbooks" / f"{name}_network.yml",
             f"--extra-vars={json.dumps({'network_check_report_directory': str(self.reports), **settings})}",
             *options,
         ]
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        with (self.reports / "tour.log").open("a") as log:
-            log.write(done.stdout)
-        if (done.returncode == 0) is not succeeds:
-            words = "failed" if succeeds else "passed, which it should not"
-            raise TourError(f"{name}_network.yml {words}:\n{_failure(done.stdout)}")
-        return done.stdout
+        return [str(word) for word in words]
 
     def on(self, host: str, script: str) -> str:
         """Return what a shell script prints on a host; it ends at the first failure."""
@@ -74,9 +124,10 @@ class Hosts:
         return self.on("control-plane-1", f"kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig {words}")
 
 
-def changed(output: str) -> int:
-    """Return how many hosts a playbook says it has changed."""
-    return len(re.findall(r"changed=[1-9]", output))
+def changed(output: str) -> dict[str, int]:
+    """Return how many tasks of a playbook have changed each host."""
+    recap = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+)", re.MULTILINE)
+    return {host: int(count) for host, count in recap.findall(output)}
 
 
 def _failure(output: str) -> str:

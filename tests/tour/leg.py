@@ -2,15 +2,15 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.tour.cost import Cost
 from tests.tour.hosts import Hosts, TourError, changed
+from tests.tour.manners import Manner, Switch, told
 from tests.tour.residue import lost, residue
-from tests.tour.stops import Stop
 
 # What flatnet applies in the API, and whose labels name the role that it belongs to.
 _KINDS = (
@@ -27,13 +27,11 @@ _ALWAYS = frozenset({"cluster_dns", "kube_control_plane"})
 
 @dataclass
 class Leg:
-    """A switch of the tour and what came of it. times: step -> seconds."""
+    """A switch of the tour and what came of it. costs: by step."""
 
-    old: Stop
-    new: Stop
-    hosts: Hosts
-    cluster: str
-    times: dict[str, float] = field(default_factory=dict)
+    switch: Switch
+    manner: Manner
+    costs: dict[str, Cost] = field(default_factory=dict)
     interruption: str = ""
 
     def travel(self, fault: Mapping[str, str], before: Mapping[str, list[str]], host: str) -> None:
@@ -43,25 +41,26 @@ class Leg:
         host: the one that is compared, which has to be a node and nothing else.
         """
         with self._timed("switch"):
-            output = self._run("switch", "--extra-vars", f"cluster_switch_confirmed={self.cluster}")
+            output = self.manner(self.switch)
         self.interruption = next(iter(re.findall(r"Interruption, .*: (.*)", output)), "not told")
         # Before anything else runs pods here: what those leave is not the switch's.
         switched = [*self.hosts.snapshot(host), *self._of_node(host)]
-        with self._timed("second run"):
-            self._expect_unchanged()
         with self._timed("verify"):
             self._run("verify")
         with self._timed("break"):
             self._break(fault)
-        with self._timed("residue"):
+        with self._timed("reset"):
+            self._make_bare(host)
+        with self._timed("bare host"):
             self._compare(switched, before[host], host)
 
-    def _run(self, name: str, *options: str, succeeds: bool = True) -> str:
-        return self.hosts.playbook(name, self.new.settings, *options, succeeds=succeeds)
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts of all."""
+        return self.switch.hosts
 
-    def _expect_unchanged(self) -> None:
-        if changed(self._run("provision")):
-            raise TourError("a second run changed something: see tour.log")
+    def _run(self, name: str, *options: str, succeeds: bool = True) -> str:
+        return self.hosts.playbook(name, self.switch.new.settings, *options, succeeds=succeeds)
 
     def _break(self, fault: Mapping[str, str]) -> None:
         self.hosts.on(fault["host"], fault["break"])
@@ -76,17 +75,36 @@ class Leg:
                 f"the fault {fault['break']!r} should be named {fault['cause']!r}, and was {wrong}"
             )
 
+    def _make_bare(self, host: str) -> None:
+        self._run("reset", "--limit", host, "--extra-vars", f"cluster_reset_confirmed={self.switch.cluster}")
+        self._forget_node(host)
+
     def _compare(self, switched: list[str], before: list[str], host: str) -> None:
-        gone = lost(before, switched)
-        self._run("reset", "--limit", host, "--extra-vars", f"cluster_reset_confirmed={self.cluster}")
-        self.hosts.kubectl(f"delete node {host}")
-        self._run("provision")
+        """Install the network on the bare host alone, and hold it against itself.
+
+        That run is the second one of all other hosts, which it must not change.
+        """
+        others = {name: count for name, count in changed(self._run("provision")).items() if name != host}
+        if not others or any(others.values()):
+            raise TourError(f"a second run changed other hosts than {host}: {others}; see tour.log")
         fresh = [*self.hosts.snapshot(host), *self._of_node(host)]
-        found = residue(switched, fresh) + [f"lost: {line}" for line in gone]
+        found = residue(switched, fresh) + [f"lost: {line}" for line in lost(before, switched)]
         found += [f"left in the API: {line}" for line in self._of_old_owners()]
         if found:
-            listed = "\n".join(found[:40])
-            raise TourError(f"{host} is not as where {self.new.name} was installed on a bare host:\n{listed}")
+            name, listed = self.switch.new.name, "\n".join(found[:40])
+            raise TourError(f"{host} is not as where {name} was installed on a bare host:\n{listed}")
+
+    def _forget_node(self, host: str) -> None:
+        """Take off a Node object what the former network's programs wrote there; its pods stay assigned."""
+        metadata = json.loads(self.hosts.kubectl(f"get node {host} --output json"))["metadata"]
+        labels = [key for key in metadata.get("labels", {}) if "kubernetes.io/" not in key]
+        patch = {
+            "metadata": {
+                "annotations": dict.fromkeys(metadata.get("annotations", {})),
+                "labels": dict.fromkeys(labels),
+            }
+        }
+        self.hosts.kubectl(f"patch node {host} --type=merge --patch '{json.dumps(patch)}'")
 
     def _of_node(self, host: str) -> list[str]:
         """Return the names of the annotations and labels of a Node object, as lines of a snapshot."""
@@ -103,25 +121,30 @@ class Leg:
                 f"get {_KINDS} --all-namespaces --selector app.kubernetes.io/managed-by=flatnet --output json"
             )
         )
-        staying = _ALWAYS | {f"cni_{self.new.backend}", f"policy_{self.new.policy_engine}", "kube_proxy"}
+        staying = _ALWAYS | {
+            f"cni_{self.switch.new.backend}",
+            f"policy_{self.switch.new.policy_engine}",
+            "kube_proxy",
+        }
         return [owned for item in listed["items"] for owned in _foreign(item, staying)]
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
-        began = time.monotonic()
+        before = Cost.until_now(self.hosts.prefix)
         try:
             yield
         except TourError as error:
-            raise TourError(f"{self.old.name} to {self.new.name}, {step}: {error}") from error
+            raise TourError(f"{self.switch.old.name} to {self.switch.new.name}, {step}: {error}") from error
         finally:
-            self.times[step] = time.monotonic() - began
+            self.costs[step] = Cost.until_now(self.hosts.prefix).since(before)
 
     def told(self, write: Callable[[str], object]) -> None:
         """Write how long what took."""
-        steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in self.times.items())
+        steps = ", ".join(f"{step} {cost}" for step, cost in self.costs.items())
+        whole = Cost(*(sum(parts) for parts in zip(*self.costs.values(), strict=True)))
         write(
-            f"{self.old.name} to {self.new.name}: {sum(self.times.values()):.1f} s ({steps}); "
-            f"interruption {self.interruption}\n"
+            f"{self.switch.old.name} to {self.switch.new.name}: {whole}; {steps}; "
+            f"{told(self.manner)}, interruption {self.interruption}\n"
         )
 
 

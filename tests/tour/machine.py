@@ -1,8 +1,10 @@
 """What the hosts of the tour have, and what is built on this machine."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from flatnet.contract import Contracts
+from flatnet.host.facts.features import ATTEMPTS, MODULES, TRACES, USED
 from flatnet.programs.catalog import load_catalog
 from flatnet.programs.missing import MissingProgramError
 from flatnet.programs.sources import Choice, Finder
@@ -23,8 +25,7 @@ def read_machine(contracts: Contracts, call: Callable[[str, bytes], str], *, wit
     every = [contract.in_mode(mode) for contract in contracts.values() for mode in contract.modes]
     features = sorted({name for one in every for name in one.needs.kernel_features})
     commands = sorted({name for one in every for name in one.needs.commands})
-    request = {"kernel_features": features, "commands": commands, "files": [], "directories": []}
-    facts = answer_in(call(command(None), program(_FACTS, request))) or {}
+    facts = _facts(call, features, commands)
     catalog = load_catalog()
     upstreams = [one for one in catalog.upstreams if with_slow or not one.is_slow]
     return Machine(
@@ -32,6 +33,23 @@ def read_machine(contracts: Contracts, call: Callable[[str, bytes], str], *, wit
         commands=[name for name, path in facts["commands"].items() if path],
         programs=built([name for one in upstreams for name in one.names]),
     )
+
+
+def missing_features(contracts: Contracts, call: Callable[[str, bytes], str]) -> list[str]:
+    """Return the kernel features that a host lacks, of all that the facts can tell and the contracts name."""
+    every = {*MODULES, *TRACES, *ATTEMPTS, *USED}
+    for contract in contracts.values():
+        for mode in contract.modes:
+            every |= {*contract.in_mode(mode).needs.kernel_features}
+    found = _facts(call, sorted(every), [])["kernel_features"]
+    return sorted(name for name, there in found.items() if not there)
+
+
+def _facts(
+    call: Callable[[str, bytes], str], features: Sequence[str], commands: Sequence[str]
+) -> dict[str, Any]:
+    request = {"kernel_features": features, "commands": commands, "files": [], "directories": []}
+    return answer_in(call(command(None), program(_FACTS, request))) or {}
 
 
 def built(names: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flatnet.contract import Contracts, Resolved
@@ -64,7 +64,8 @@ class Tour:
 def plan_tour(contracts: Contracts, machine: Machine, first: str) -> Tour:
     """Return the tour: every backend in every mode, every mode of kube-proxy, every policy engine.
 
-    first: the backend that it begins with, in its first mode and the first of kube-proxy.
+    first: the backend that it begins with, in its first mode and the first of kube-proxy. Engines, and the
+    modes of kube-proxy, come and go with nothing else: so those stops follow it at once.
     """
     tour, met = Tour(), Counter[str]()
     proxies = contracts[_KUBE_PROXY]
@@ -73,10 +74,22 @@ def plan_tour(contracts: Contracts, machine: Machine, first: str) -> Tour:
     for contract in sorted(contracts.values(), key=lambda one: (one.name != first, one.role)):
         for mode in contract.modes if contract.kind == "backend" else ():
             _add_backend(tour, contract.in_mode(mode), machine, runnable, met)
-    _add_proxies(tour, contracts, runnable, met)
-    for name in contracts.policy_engines:
+    _add_proxies(tour, contracts, runnable)
+    for name in reversed(contracts.policy_engines):
         _add_engine(tour, contracts, name, machine)
     return tour
+
+
+def machine_without(contracts: Contracts, features: Collection[str]) -> Machine:
+    """Return one that has all that the contracts need, but for kernel features."""
+    every = [
+        contract.in_mode(mode).data["needs"] for contract in contracts.values() for mode in contract.modes
+    ]
+    return Machine(
+        kernel_features={name for needs in every for name in needs["kernel_features"]} - set(features),
+        commands={name for needs in every for name in needs["commands"]},
+        programs={name for needs in every for name in _programs(needs)},
+    )
 
 
 def _add_backend(
@@ -91,23 +104,24 @@ def _add_backend(
     if reason:
         tour.left_out[backend.title] = reason
         return
-    # In turns, so that each mode is met early.
+    # In turns, so that each mode is met on several.
     proxy = min(modes, key=lambda mode: (met[mode], modes.index(mode)))
     met[proxy] += 1
     policy = "backend" if backend.policy == "backend" else "none"
     tour.stops.append(Stop(backend.name, _mode(backend), proxy, policy))
 
 
-def _add_proxies(tour: Tour, contracts: Contracts, runnable: Mapping[str, str], met: Counter[str]) -> None:
-    """Add a stop for each mode of kube-proxy that no stop has."""
-    for mode in (
-        mode for mode, reason in runnable.items() if not reason and not met[mode] and mode != "none"
-    ):
-        for stop in tour.stops:
-            backend = contracts.backend(stop.backend).in_mode(stop.mode)
-            if mode in backend.kube_proxy_modes:
-                tour.stops.append(Stop(stop.backend, stop.mode, mode, stop.policy_engine))
-                break
+def _add_proxies(tour: Tour, contracts: Contracts, runnable: Mapping[str, str]) -> None:
+    """Add a stop for each mode of kube-proxy, where the first stop that it works with has another one."""
+    for mode in reversed([mode for mode, reason in runnable.items() if not reason and mode != "none"]):
+        places = (
+            (index, stop)
+            for index, stop in enumerate(tour.stops)
+            if mode in contracts.backend(stop.backend).in_mode(stop.mode).kube_proxy_modes
+        )
+        index, stop = next(places, (0, None))
+        if stop and stop.kube_proxy_mode != mode:
+            tour.stops.insert(index + 1, replace(stop, kube_proxy_mode=mode))
 
 
 def _add_engine(tour: Tour, contracts: Contracts, name: str, machine: Machine) -> None:
@@ -116,9 +130,9 @@ def _add_engine(tour: Tour, contracts: Contracts, name: str, machine: Machine) -
     if reason:
         tour.left_out[engine.title] = reason
         return
-    for stop in tour.stops:
+    for index, stop in enumerate(tour.stops):
         if stop.policy_engine == "none" and stop.kube_proxy_mode in engine.kube_proxy_modes:
-            tour.stops.append(Stop(stop.backend, stop.mode, stop.kube_proxy_mode, name))
+            tour.stops.insert(index + 1, replace(stop, policy_engine=name))
             return
     tour.left_out[engine.title] = "no stop has what it works with"
 

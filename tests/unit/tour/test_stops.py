@@ -10,25 +10,11 @@ from plan_cases import FLANNEL, KUBENET, contracts_of
 from flatnet.contract import find_contracts
 from tests.tour.__main__ import fault_of
 from tests.tour.hosts import TourError
-from tests.tour.stops import Machine, Stop, Tour, plan_tour
+from tests.tour.stops import Machine, Stop, Tour, machine_without, plan_tour
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = find_contracts([ROOT / "roles"])
-EVERYTHING = Machine(
-    *(
-        {
-            name
-            for one in OURS.values()
-            for mode in one.modes
-            for name in needed(one.in_mode(mode).data["needs"])
-        }
-        for needed in (
-            lambda needs: needs["kernel_features"],
-            lambda needs: needs["commands"],
-            lambda needs: [name for names in needs["programs"].values() for name in names],
-        )
-    )
-)
+EVERYTHING = machine_without(OURS, [])
 ENGINE: dict[str, Any] = {
     "kind": "policy_engine",
     "name": "sieve",
@@ -90,10 +76,25 @@ def test_every_mode_of_kube_proxy_gets_a_stop_though_there_are_more_than_backend
     assert tour.left_out["kube-proxy ipvs"].startswith("lacks the kernel feature dummy, ip_vs")
 
 
+def test_a_mode_of_kube_proxy_is_changed_alone() -> None:
+    tour = plan_tour(contracts_of(KUBENET, FLANNEL), PLAIN, "kubenet")
+    assert names(tour) == ["kubenet-iptables", "kubenet-nftables", "flannel-nftables"]
+
+
+def test_a_machine_may_be_known_by_what_it_lacks() -> None:
+    contracts = contracts_of(KUBENET, FLANNEL)
+    machine = machine_without(contracts, ["vxlan", "ip_vs", "gre"])
+    assert plan_tour(contracts, machine, "kubenet").left_out == {
+        "backend flannel": "lacks the kernel feature vxlan",
+        "kube-proxy ipvs": "lacks the kernel feature ip_vs",
+    }
+
+
 def test_an_engine_is_a_stop_on_a_backend_that_it_works_with() -> None:
     tour = plan_tour(contracts_of(KUBENET, ENGINE), PLAIN, "kubenet")
-    assert names(tour)[-1] == "kubenet-iptables-sieve"
-    assert tour.stops[-1].settings["cluster_network_policy_engine"] == "sieve"
+    # It comes with nothing else, and goes with another mode of kube-proxy.
+    assert names(tour) == ["kubenet-iptables", "kubenet-iptables-sieve", "kubenet-nftables"]
+    assert tour.stops[1].settings["cluster_network_policy_engine"] == "sieve"
 
 
 def test_a_backend_that_enforces_policies_is_asked_to() -> None:
