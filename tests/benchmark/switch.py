@@ -1,66 +1,114 @@
 """Times switches of the network of three container hosts, beside a reset and a provision of the same network.
 
-Prints figures and the machine they were measured on; judges nothing, and is no test. Each network is reached
-from the one before it, and then again by a reset and a provision: the ratio of the two can be compared
-between machines. The interruption is what the switch tells of itself.
+Goes from every backend to every other one, through the modes of each, and through those of kube-proxy, as far
+as the machine can run them. Each network is also reached by a reset and a provision, once: the ratio can be
+compared between machines. The interruption is what a switch tells of itself. Prints figures and the machine
+they were measured on; judges nothing, and is no test. With --record they go into docs/backends.md.
 """
 
+import argparse
+import json
 import re
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import yaml
 from provision import ROOT, Run, machine, measure
 from rich.console import Console
 from rich.table import Table
 
-INVENTORIES = [
-    f"--inventory={ROOT / path}" for path in ("inventories/container_hosts", "molecule/tour/inventory")
-]
-# Backend, kube-proxy's mode: what needs no interface of its own on the hosts.
-NETWORKS = (
-    ("kubenet", "iptables"),
-    ("flannel", "iptables"),
-    ("flannel", "nftables"),
-    ("kubenet", "nftables"),
-)
-CONFIRMED = [f"--extra-vars=cluster_{verb}_confirmed=container-hosts" for verb in ("switch", "reset")]
+from flatnet.contract import find_contracts
+from tests.docs.measured import FILE
+from tests.tour.hosts import Hosts
+from tests.tour.machine import missing_features, read_machine
+from tests.tour.stops import Stop, plan_tour
+from tests.tour.walk import walk_of_networks
+
+PREFIX = "flatnet-tour"
+INVENTORIES = [str(ROOT / path) for path in ("inventories/container_hosts", "molecule/tour/inventory")]
+_GIVEN = [f"--inventory={path}" for path in INVENTORIES]
+_CONFIRMED = [f"--extra-vars=cluster_{verb}_confirmed=container-hosts" for verb in ("switch", "reset")]
 
 
-def playbook(name: str, network: tuple[str, str]) -> Run:
-    """Run a playbook for a network."""
-    backend, proxy = network
-    settings = f"--extra-vars=cluster_network_backend={backend} cluster_kube_proxy_mode={proxy}"
+def playbook(path: str, settings: dict[str, str] | None = None) -> Run:
+    """Run a playbook on the hosts."""
     binary = Path(sys.executable).parent / "ansible-playbook"
-    return measure(binary, *INVENTORIES, ROOT / f"playbooks/{name}_network.yml", settings, *CONFIRMED)
+    given = f"--extra-vars={json.dumps(settings or {})}"
+    return measure(binary, *_GIVEN, ROOT / path, given, *_CONFIRMED)
+
+
+def rows(stops: Sequence[Stop]) -> Iterator[dict[str, Any]]:
+    """Go all the way and yield a row for each switch, seconds each."""
+    anew: dict[Stop, float] = {}
+    for old, new in pairwise(stops):
+        switched = playbook("playbooks/switch_network.yml", new.settings)
+        if new not in anew:
+            anew[new] = sum(
+                playbook(f"playbooks/{verb}_network.yml", new.settings).seconds
+                for verb in ("reset", "provision")
+            )
+        told = re.findall(
+            r"NodePort (?:(\S+) s|not measured), .*node (?:(\S+) s|not measured)", switched.output
+        )
+        outside, pods = told[0] if told else ("", "")
+        yield {
+            "from": old.name,
+            "to": new.name,
+            "switch": round(switched.seconds, 1),
+            "anew": round(anew[new], 1),
+            "outside": float(outside) if outside else None,
+            "pods": float(pods) if pods else None,
+        }
 
 
 def main() -> None:
     """Make hosts, measure, print, and remove the hosts."""
-    hosts = [sys.executable, "-m", "tests.container_hosts"]
-    measure(*hosts, "destroy", *INVENTORIES)
-    measure(*hosts, "create", *INVENTORIES)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", action="store_true")
+    record = parser.parse_args().record
+    command = [sys.executable, "-m", "tests.container_hosts"]
+    measure(*command, "destroy", *_GIVEN)
+    measure(*command, "create", *_GIVEN)
     table = Table(
         "from", "to", "switch", "reset + provision", "ratio", "interruption", title="Three container hosts"
     )
+    found = []
     try:
-        playbook("provision", NETWORKS[0])
-        for old, new in zip(NETWORKS, [*NETWORKS[1:], NETWORKS[0]], strict=True):
-            switched = playbook("switch", new)
-            anew = playbook("reset", new).seconds + playbook("provision", new).seconds
-            told = re.findall(r"NodePort (\S+ s|not measured), .*node (\S+ s|not measured)", switched.output)
+        playbook("molecule/resources/segment.yml")
+        contracts = find_contracts([ROOT / "roles"])
+        with tempfile.TemporaryDirectory() as reports:
+            hosts = Hosts(PREFIX, INVENTORIES, Path(reports))
+            machine_of = partial(hosts.call, "node-1")
+            lacks = missing_features(contracts, machine_of)
+            stops = plan_tour(contracts, read_machine(contracts, machine_of, with_slow=True), "kubenet").stops
+            route = walk_of_networks(stops, contracts)
+        playbook("playbooks/provision_network.yml", route[0].settings)
+        for row in rows(route):
+            found.append(row)
             table.add_row(
-                " ".join(old),
-                " ".join(new),
-                f"{switched.seconds:.1f} s",
-                f"{anew:.1f} s",
-                f"{switched.seconds / anew:.2f}",
-                " / ".join(told[0]) if told else "not told",
+                row["from"],
+                row["to"],
+                f"{row['switch']} s",
+                f"{row['anew']} s",
+                f"{row['switch'] / row['anew']:.2f}",
+                f"{row['outside']} s / {row['pods']} s",
             )
     finally:
-        measure(*hosts, "destroy", *INVENTORIES)
+        measure(*command, "destroy", *_GIVEN)
     console = Console()
     console.print(table)
     console.print(machine())
+    if record:
+        measured = {"machine": machine(), "lacks": lacks, "switches": found}
+        FILE.write_text(
+            "---\n# Written by `python tests/benchmark/switch.py --record`.\n"
+            + yaml.safe_dump(measured, sort_keys=False)
+        )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import yaml
 from flatnet.contract import Contract, find_contracts
 from tests.docs.backend_choice import choice_table
 from tests.docs.backends import BEGIN, END, TARGET, main, page, scenarios, tables
+from tests.docs.measured import machine_tour, measured_section
 
 ROOT = Path(__file__).resolve().parents[2]
+OURS = find_contracts([ROOT / "roles"])
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))
 by_backend = pytest.mark.parametrize("role", BACKENDS, ids=[role.name for role in BACKENDS])
 
@@ -56,7 +58,7 @@ def test_a_backend_and_an_engine_are_asked_what_they_refuse_before_anything_is_c
 
 @by_backend
 def test_a_backend_has_a_scenario(role: Path) -> None:
-    assert contract(role).name in {scenario.backend for scenario in scenarios()}
+    assert contract(role).name in {one.backend for one in scenarios() if one.name != "tour"}
 
 
 def test_the_tables_about_backends_are_up_to_date() -> None:
@@ -145,3 +147,41 @@ def copy_backend(root: Path, name: str, new: str) -> None:
     declared = yaml.safe_load((ROOT / f"roles/cni_{name}/meta/contract.yml").read_text()) | {"name": new}
     (root / f"roles/cni_{new}/meta").mkdir(parents=True)
     (root / f"roles/cni_{new}/meta/contract.yml").write_text(yaml.safe_dump(declared, sort_keys=False))
+
+
+def test_what_was_measured_is_told_with_the_machine_and_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "measured.yml"
+    assert measured_section(OURS, file) == ""
+    rows = [
+        {
+            "from": "kubenet-iptables",
+            "to": "l2_bridge-iptables",
+            "switch": 20.4,
+            "anew": 51.0,
+            "outside": 9.5,
+        },
+        {
+            "from": "l2_bridge-iptables",
+            "to": "kubenet-iptables",
+            "switch": 30.6,
+            "anew": 51.0,
+            "outside": 0.0,
+        },
+    ]
+    measured = {
+        "machine": "2 x a processor",
+        "lacks": ["vxlan"],
+        "switches": [row | {"pods": None} for row in rows],
+    }
+    file.write_text(yaml.safe_dump(measured))
+    text = measured_section(OURS, file)
+    assert "Three container hosts on one machine (2 x a processor)" in text
+    assert "| kubenet-iptables | l2_bridge-iptables | 20 s | 51 s | 0.40 | 9.5 s | not measured |" in text
+    assert "| l2_bridge-iptables | kubenet-iptables | 31 s | 51 s | 0.60 | 0.0 s | not measured |" in text
+    assert "| backend flannel in mode vxlan | lacks the kernel feature vxlan |" in text
+    assert {stop.backend for stop in machine_tour(OURS, "kubenet", file).stops} >= {"kubenet", "l2_bridge"}
+
+
+def test_every_backend_that_the_test_machine_can_run_is_proven_by_the_tour() -> None:
+    found = {(one.backend, one.mode) for one in scenarios() if one.name == "tour"}
+    assert found == {(stop.backend, stop.mode) for stop in machine_tour(OURS, "kubenet").stops}

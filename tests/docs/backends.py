@@ -18,6 +18,7 @@ from flatnet.plan.addresses import parse_network
 from flatnet.settings import Settings
 from tests.docs.backend_choice import choice_table
 from tests.docs.generated_page import ROOT, run
+from tests.docs.measured import machine_tour, measured_section
 
 TARGET = Path("docs/backends.md")
 BEGIN = "<!-- Written by `python -m tests.docs.backends` from the roles' contracts and the scenarios: -->\n"
@@ -45,8 +46,24 @@ class Scenario(NamedTuple):
 
 
 def scenarios(root: Path = ROOT) -> list[Scenario]:
-    """Return the scenarios below molecule/, by name. Raises FlatnetError for an unusable inventory."""
-    return [_scenario(path.parent) for path in sorted(root.glob("molecule/*/molecule.yml"))]
+    """Return the scenarios below molecule/, by name. Raises FlatnetError for an unusable inventory.
+
+    The tour is one for each of its stops, as far as the test machine can run them.
+    """
+    found = []
+    for path in sorted(root.glob("molecule/*/molecule.yml")):
+        scenario = _scenario(path.parent)
+        found += _stops(scenario, root) if scenario.name == "tour" else [scenario]
+    return found
+
+
+def _stops(scenario: Scenario, root: Path) -> list[Scenario]:
+    stops = machine_tour(find_contracts([root / "roles"]), scenario.backend).stops
+    return [
+        scenario._replace(backend=stop.backend, mode=stop.mode, kube_proxy_mode=stop.kube_proxy_mode)
+        for stop in stops
+        if stop.policy_engine in ("none", "backend")
+    ]
 
 
 def _scenario(directory: Path) -> Scenario:
@@ -143,7 +160,10 @@ def page(before: str, root: Path = ROOT) -> str:
     if not begin or not end:
         raise FlatnetError(f"{TARGET} has no lines {BEGIN.strip()} and {END.strip()}; put them back")
     choice = choice_table(_every(root))
-    return f"{head}{BEGIN}\n{choice}\n\n{_HEADING}\n\n{tables(root)}\n{END}{tail}"
+    measured = measured_section(find_contracts([root / "roles"]))
+    parts = [choice, _HEADING, tables(root).rstrip(), *([measured] if measured else [])]
+    written = "\n\n".join(parts)
+    return f"{head}{BEGIN}\n{written}\n\n{END}{tail}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
