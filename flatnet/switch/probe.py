@@ -20,13 +20,17 @@ def probe_objects(nodes: Sequence[str], image: str) -> list[Json]:
     is they themselves that are there again.
     """
     places = {NEAR: nodes[0], FAR: nodes[-1] if len(nodes) < 2 else nodes[1]}
-    namespace = {
+    services = [_service(NEAR, {"type": "NodePort", "externalTrafficPolicy": "Local"}), _service(FAR, {})]
+    return [probe_namespace(), *services, *(_pod(name, node, image) for name, node in places.items())]
+
+
+def probe_namespace() -> Json:
+    """Return the namespace, with which all goes."""
+    return {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
     }
-    services = [_service(NEAR, {"type": "NodePort", "externalTrafficPolicy": "Local"}), _service(FAR, {})]
-    return [namespace, *services, *(_pod(name, node, image) for name, node in places.items())]
 
 
 def targets(objects: Sequence[Mapping[str, Any]], address: str) -> dict[str, str]:

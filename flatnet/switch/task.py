@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from flatnet.errors import FlatnetError
 from flatnet.switch.ends import End, staying
 from flatnet.switch.outline import Cluster, Run, outline, refusals
-from flatnet.switch.probe import LABEL, NAMESPACE, probe_objects
+from flatnet.switch.probe import LABEL, NAMESPACE, probe_namespace, probe_objects
 from flatnet.switch.progress import REMOVING, WAITING, Progress, progress_towards
 
 _PROBE_SECONDS = 60
@@ -38,7 +38,7 @@ class SwitchTask(NamedTuple):
     None where nobody is. nodes: inventory name -> node name. closed: names of other nodes that a run which
     was killed has closed to new pods. batch: hosts at once. left_out: hosts that are for a later run. note:
     the switch as begun. probe: objects to measure on, how to wait for them, and the address to ask; no
-    objects where nothing is measured.
+    objects where nothing is measured. made: what has to be removed again of what a measurement makes.
     """
 
     text: str
@@ -83,6 +83,7 @@ def _data(asked: Asked, run: Run | None, cluster: Cluster) -> dict[str, Any]:
     if run is None:
         return {"is_needed": False, "to_do": [], "batch": 1}
     progress, is_fresh = run.progress, asked.found is None
+    probe = _probe(asked, run, cluster) if is_fresh else {"objects": []}
     return {
         "is_needed": True,
         "to_do": run.to_do,
@@ -95,7 +96,9 @@ def _data(asked: Asked, run: Run | None, cluster: Cluster) -> dict[str, Any]:
         "closed": _closed(run, cluster),
         "batch": min(asked.batch, len(asked.hosts)) or len(asked.hosts),
         "note": progress.text,
-        "probe": _probe(asked, run, cluster) if is_fresh else {"objects": []},
+        "probe": probe,
+        # A run that was killed may have left it.
+        "made": [probe_namespace()] if probe["objects"] or not is_fresh else [],
     }
 
 

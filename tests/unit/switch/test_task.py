@@ -107,6 +107,7 @@ def test_the_plays_are_told_who_loses_what() -> None:
     assert (data["owners"], data["gone"], data["batch"]) == (["cni_kubenet"], ["cni_kubenet"], 3)
     assert data["nodes"] == {"node-a": "node-a", "node-b": "node-b", "node-c": "node-c"}
     assert len(data["pods"]) == 7
+    assert data["made"] == data["probe"]["objects"][:1]
     # The node that is a node alone is asked from outside.
     assert data["probe"]["address"] == "192.0.2.12"
     assert [one["spec"]["nodeName"] for one in data["probe"]["objects"] if one["kind"] == "Pod"] == [
@@ -122,6 +123,7 @@ def test_nothing_is_measured_without_an_image_or_a_node_that_is_ready(image: str
     assert switch(cluster, image=image, found=found and found.moved(NAMES, REMOVING)).data["probe"] == {
         "objects": []
     }
+    assert switch(image="").data["made"] == []
 
 
 def test_a_switch_that_goes_on_waits_for_what_was_ready_when_it_began_and_does_not_measure() -> None:
@@ -142,6 +144,8 @@ def test_a_switch_that_goes_on_waits_for_what_was_ready_when_it_began_and_does_n
     }
     assert parse_progress(json.loads(data["note"])).unready == ("shop/broken",)
     assert data["probe"] == {"objects": []}
+    # What the killed run measured on is still there.
+    assert [one["metadata"]["name"] for one in data["made"]] == ["flatnet-switch"]
 
 
 def test_one_whose_hosts_are_all_done_still_has_to_be_ended() -> None:
