@@ -81,7 +81,7 @@ def _addresses(plan: Mapping[str, Any]) -> str:
 
 def _data(asked: Asked, run: Run | None, cluster: Cluster) -> dict[str, Any]:
     if run is None:
-        return {"is_needed": False, "to_do": [], "batch": 1}
+        return {"is_needed": False, "to_do": [], "batch": len(asked.hosts)}
     progress, is_fresh = run.progress, asked.found is None
     probe = _probe(asked, run, cluster) if is_fresh else {"objects": []}
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from flatnet.contract import find_contracts
+from tests.tour import pods
 from tests.tour.hosts import ROOT, Hosts, TourError
 from tests.tour.leg import Leg
 from tests.tour.machine import read_machine
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--first", required=True, help="the backend that is there, and that the tour ends with"
     )
+    parser.add_argument("--at", help="the stop that the hosts have, if it is another; as `go` prints it")
     parser.add_argument("--cluster", default="container-hosts")
     options = parser.parse_args(arguments)
     options.reports.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen, unshown = manners(switches)
     tour.left_out |= {f"a switch {name}": "no stop is left to be reached so" for name in unshown}
     try:
-        go([Leg(*one) for one in zip(switches, chosen, strict=True)], hosts)
+        legs = [Leg(*one) for one in zip(switches, chosen, strict=True)]
+        begin = [stop.name for stop in tour.stops].index(options.at) if options.at else 0
+        pods.start(hosts)
+        go(legs[begin:], hosts)
     except TourError as error:
         sys.stdout.write(f"FAILED {error}\n")
         return 1

@@ -16,6 +16,8 @@ from tests.container_hosts import state
 from tests.container_hosts.podman import podman
 
 ROOT = Path(__file__).resolve().parents[2]
+CONTROL_PLANE = "control-plane-1"
+KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
 _ENVIRONMENT = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 _LOOK_SECONDS = 0.05
 _SNAPSHOTS = (ROOT / "molecule/resources/files/snapshot", ROOT / "molecule/tour/files/residue")
@@ -121,7 +123,7 @@ class Hosts:
 
     def kubectl(self, words: str) -> str:
         """Return what kubectl prints."""
-        return self.on("control-plane-1", f"kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig {words}")
+        return self.on(CONTROL_PLANE, f"{KUBECTL} {words}")
 
 
 def changed(output: str) -> dict[str, int]:

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from flatnet.contract import find_contracts
+from tests.tour import pods
 from tests.tour.cost import Cost
-from tests.tour.hosts import Hosts, TourError, changed
+from tests.tour.hosts import ROOT, Hosts, TourError, changed
 from tests.tour.manners import Manner, Switch, told
 from tests.tour.residue import lost, residue
 
@@ -21,6 +23,9 @@ _KINDS = (
 _BROKEN = json.dumps(
     {"network_check_classes": ["host_state", "pod_to_pod_other_node", "pod_to_pod_same_node"]}
 )
+# Keys of a Node object that are not of a network: flatnet's own, and Kubernetes'.
+_OURS = r"^(.*\.)?(kubernetes|k8s|flatnet)\.io/"
+_KEPT = frozenset({"container_runtime", "node_programs"})
 # Owners whatever the network is.
 _ALWAYS = frozenset({"cluster_dns", "kube_control_plane"})
 
@@ -46,7 +51,8 @@ class Leg:
         # Before anything else runs pods here: what those leave is not the switch's.
         switched = [*self.hosts.snapshot(host), *self._of_node(host)]
         with self._timed("verify"):
-            self._run("verify")
+            # Its pods are those of the next one as well.
+            self._run("verify", "--extra-vars", '{"network_check_cleanup_enabled": false}')
         with self._timed("break"):
             self._break(fault)
         with self._timed("reset"):
@@ -76,8 +82,15 @@ class Leg:
             )
 
     def _make_bare(self, host: str) -> None:
-        self._run("reset", "--limit", host, "--extra-vars", f"cluster_reset_confirmed={self.switch.cluster}")
+        """Remove all from a host but for programs and the runtime, which no network changes."""
+        roles = find_contracts([ROOT / "roles"])
+        given = {
+            "cluster_reset_confirmed": self.switch.cluster,
+            "node_reset_owners": [role for role in roles if role not in _KEPT],
+        }
+        self._run("reset", "--limit", host, "--extra-vars", json.dumps(given))
         self._forget_node(host)
+        pods.replace(self.hosts, host)
 
     def _compare(self, switched: list[str], before: list[str], host: str) -> None:
         """Install the network on the bare host alone, and hold it against itself.
@@ -87,6 +100,7 @@ class Leg:
         others = {name: count for name, count in changed(self._run("provision")).items() if name != host}
         if not others or any(others.values()):
             raise TourError(f"a second run changed other hosts than {host}: {others}; see tour.log")
+        pods.wait(self.hosts)
         fresh = [*self.hosts.snapshot(host), *self._of_node(host)]
         found = residue(switched, fresh) + [f"lost: {line}" for line in lost(before, switched)]
         found += [f"left in the API: {line}" for line in self._of_old_owners()]
@@ -97,11 +111,10 @@ class Leg:
     def _forget_node(self, host: str) -> None:
         """Take off a Node object what the former network's programs wrote there; its pods stay assigned."""
         metadata = json.loads(self.hosts.kubectl(f"get node {host} --output json"))["metadata"]
-        labels = [key for key in metadata.get("labels", {}) if "kubernetes.io/" not in key]
         patch = {
             "metadata": {
-                "annotations": dict.fromkeys(metadata.get("annotations", {})),
-                "labels": dict.fromkeys(labels),
+                kind: dict.fromkeys(key for key in metadata.get(kind, {}) if not re.search(_OURS, key))
+                for kind in ("annotations", "labels")
             }
         }
         self.hosts.kubectl(f"patch node {host} --type=merge --patch '{json.dumps(patch)}'")

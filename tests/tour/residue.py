@@ -21,7 +21,7 @@ EXCEPTIONS: Sequence[tuple[str, str]] = (
         "kubelet's own",
     ),
     (r"^path /var/log/(pods|containers)/", "logs of the pods that happen to be there"),
-    (r"^path /var/lib/cni/(results|networks/[^/]+)/", "addresses of the pods that happen to be there"),
+    (r"^path /var/lib/cni/(results|networks/[^/]+)/[^/]", "addresses of the pods that happen to be there"),
     (r"^path /run/netns/", "network namespaces of the pods that happen to be there"),
     (r"^interface veth\*", "ends of the pods that happen to be there"),
     (r"^(route|neighbour|fdb) .*veth\*", "ends of the pods that happen to be there"),
