@@ -90,7 +90,14 @@ def ask(folder: Path, tasks: list[Any], seen: Mapping[str, list[Any]], hosts: st
         "ANSIBLE_ROLES_PATH": str(folder / "roles"),
     }
     program = Path(sys.executable).parent / "ansible-playbook"
-    options = ["-i", str(folder / "hosts.yml"), "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3"]
+    options = [
+        "-i",
+        str(folder / "hosts.yml"),
+        "-c",
+        "local",
+        "-e",
+        "ansible_python_interpreter=/usr/bin/python3",
+    ]
     ran = subprocess.run(
         [program, *options, folder / "before.yml"],
         cwd=ROOT,
