@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from flatnet.contract import find_contracts
+from flatnet.contract import Contract, Contracts, find_contracts
 from tests.tour import pods
 from tests.tour.cost import Cost
 from tests.tour.hosts import ROOT, Hosts, TourError, changed
@@ -25,6 +25,7 @@ _BROKEN = json.dumps(
 )
 # Keys of a Node object that are not of a network: flatnet's own, and Kubernetes'.
 _OURS = r"^(.*\.)?(kubernetes|k8s|flatnet)\.io/"
+_NOTHING = r"^(No resources found|error: the server doesn't have a resource type )"
 _KEPT = frozenset({"container_runtime", "node_programs"})
 # Owners whatever the network is.
 _ALWAYS = frozenset({"cluster_dns", "kube_control_plane"})
@@ -131,17 +132,22 @@ class Leg:
         ]
 
     def _of_old_owners(self) -> list[str]:
-        listed = json.loads(
+        """Return what roles that are not there have in the API, applied or made by their programs."""
+        new, contracts = self.switch.new, find_contracts([ROOT / "roles"])
+        staying = _ALWAYS | {f"cni_{new.backend}", f"policy_{new.policy_engine}", "kube_proxy"}
+        applied = json.loads(
             self.hosts.kubectl(
                 f"get {_KINDS} --all-namespaces --selector app.kubernetes.io/managed-by=flatnet --output json"
             )
         )
-        staying = _ALWAYS | {
-            f"cni_{self.switch.new.backend}",
-            f"policy_{self.switch.new.policy_engine}",
-            "kube_proxy",
-        }
-        return [owned for item in listed["items"] for owned in _foreign(item, staying)]
+        left = [owned for item in applied["items"] for owned in _foreign(item, staying)]
+        for kind in kinds_of_others(contracts, staying):
+            # A kind of theirs that the API server does not know any more is as good as it gets.
+            listed = self.hosts.kubectl(
+                f"get {kind} --all-namespaces --output name 2>&1 || true"
+            ).splitlines()
+            left += [line for line in listed if line and not re.search(_NOTHING, line)]
+        return left
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -166,6 +172,19 @@ class Leg:
 def failed_causes(report: Mapping[str, Any]) -> list[str]:
     """Return the cause of each check that failed, each once."""
     return sorted({str(check["cause"]) for check in report["checks"] if not check["ok"]})
+
+
+def kinds_of_others(contracts: Contracts, staying: Collection[str]) -> list[str]:
+    """Return the kinds, as kubectl takes them, that programs of roles make which are not there."""
+    ours = {kind for role, contract in contracts.items() if role in staying for kind in _kinds(contract)}
+    every = {kind for contract in contracts.values() for kind in _kinds(contract)}
+    return sorted(every - ours)
+
+
+def _kinds(contract: Contract) -> Iterator[str]:
+    for one in contract.all_makes().api_objects:
+        group, _, version = one.api_version.rpartition("/")
+        yield f"{one.kind}.{version}.{group}"
 
 
 def _foreign(item: Mapping[str, Any], staying: frozenset[str]) -> Iterator[str]:
