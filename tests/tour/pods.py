@@ -21,7 +21,7 @@ def objects() -> dict[str, Any]:
     container = {
         "name": "agnhost",
         "image": _IMAGE,
-        "command": ["/agnhost", "netexec", f"--http-port={_PORT}", "--udp-port=-1"],
+        "command": ["/agnhost", "netexec", f"--http-port={_PORT}", "--udp-port=8081"],
         "ports": [{"containerPort": _PORT, "hostPort": _HOST_PORT}],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": _PORT}, "periodSeconds": 1},
     }
