@@ -191,7 +191,9 @@ def _resolved(kind: str, name: str, mode: str, terms: Json, keys: Mapping[str, K
     complete = complete_keys(keys, terms)
     head: Json = {"kind": kind, "name": name, "role": f"{ROLE_PREFIXES[kind]}{name}", "mode": mode}
     typed: Json = {**dict.fromkeys(_ALL_TERMS), **build_keys(keys, complete)}
-    return Resolved(**head, **typed, data={**head, **complete})
+    values = {name: one["default"] for name, one in complete.get("options", {}).items()}
+    data = {**head, **complete, **({"option_values": values} if kind == BACKEND else {})}
+    return Resolved(**head, **typed, option_values=values, data=data)
 
 
 _ALL_TERMS = frozenset(name for kind in KINDS for name in terms_of(kind))

@@ -14,6 +14,9 @@ def json_schema(kind: str = BACKEND) -> Json:
         "role": {"description": "The role that declares it.", **CONTRACT_NAME.json_schema()},
         "mode": {"description": "The mode; default where it has one only.", **MODE_NAME.json_schema()},
     }
+    if kind == BACKEND:
+        values = {"type": "object", "additionalProperties": {"type": "integer"}}
+        head["option_values"] = {"description": "The numbers of the options.", **values}
     return {
         **schema,
         "properties": {**head, **schema["properties"]},

@@ -33,11 +33,24 @@ def _order_of_families(data: Json) -> Iterator[tuple[str, str]]:
         yield "families", f"write them as {', '.join(ordered)}"
 
 
+def _numbers_of_options(data: Json) -> Iterator[tuple[str, str]]:
+    for name, option in data["options"].items():
+        if not option["least"] <= option["default"] <= option["most"]:
+            fault = f"its default {option['default']} is not from {option['least']} to {option['most']}"
+            yield f"options.{name}", fault
+    for index, port in enumerate(data["ports"]):
+        name = port.get("option")
+        if name is not None and data["options"].get(name, {}).get("default") != port.get("port"):
+            fault = f"{name} is no option whose default is {port.get('port')}; declare it under options"
+            yield f"ports[{index}].option", fault
+
+
 BACKEND_RULES: tuple[Callable[[Json], Iterator[tuple[str, str]]], ...] = (
     _routes_of_the_plan,
     _sources_of_the_plan,
     _several_networks,
     _order_of_families,
+    _numbers_of_options,
 )
 
 

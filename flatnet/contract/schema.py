@@ -64,6 +64,12 @@ CARRIES: Mapping[str, str] = {
     "services": "addresses of services",
     "nothing": "no address of pods or services",
 }
+# What it means that two nodes are on one link.
+NODE_LINKS: Mapping[str, str] = {
+    "any": "nothing: nodes may be anywhere",
+    "direct": "packets between two such nodes take no tunnel",
+    "needed": "every node has to be on a link of every other's, as a gateway; so it is where routes is plan",
+}
 # Of these two nodes speak without ports.
 _PORTLESS = ("ipip", "gre", "esp")
 # Routes that the kernel, an administrator and the host's own daemons make (rtnetlink(7), rt_protos).
@@ -83,7 +89,7 @@ def _port_fault(port: Json) -> str:
 def _route_fault(route: Json) -> str:
     if not route:
         return "it says nothing; give protocol, device, type or table"
-    if "device" in route:
+    if "device" in route or "leads_to" in route:
         return ""
     protocol, table = str(route.get("protocol", "")), str(route.get("table", ""))
     if (protocol and protocol not in _COMMON_PROTOCOLS) or (table and table not in _COMMON_TABLES):
@@ -121,7 +127,18 @@ class Port:
         str, key(Choice(("tcp", "udp", "sctp", *_PORTLESS)), "tcp, udp, sctp, or one without ports")
     ]
     port: Annotated[int | None, key(Whole(1, 65535, "a port"), "The port.", default=None)]
+    option: Annotated[str | None, key(words.LABEL, "The option that says another port.", default=None)] = None
     purpose: Annotated[str, key(words.SENTENCE, "What for, in a few words.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A number that an inventory may choose."""
+
+    about: Annotated[str, key(words.SENTENCE, "What it is, in a few words.")]
+    default: Annotated[int, key(Whole(0, 2**32 - 1, "a number"), "The number unless chosen.")]
+    least: Annotated[int, key(Whole(0, 2**32 - 1, "a number"), "The smallest.", default=0)]
+    most: Annotated[int, key(Whole(0, 2**32 - 1, "a number"), "The largest.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +220,14 @@ class Route:
             default=None,
         ),
     ]
+    leads_to: Annotated[
+        str | None,
+        key(
+            Choice(("pods",)),
+            "Pods, through the address of another node; the role's own unit removes them.",
+            default=None,
+        ),
+    ] = None
     device: Annotated[str | None, key(words.INTERFACE, "The interface, or a pattern.", default=None)]
     type: Annotated[
         str | None,
@@ -429,6 +454,15 @@ class Terms:
             of=[BACKEND],
         ),
     ]
+    node_links: Annotated[
+        str,
+        key(
+            Choice(tuple(NODE_LINKS)),
+            "What it means that two nodes are on one link.",
+            default="any",
+            of=[BACKEND],
+        ),
+    ]
     control_plane_routes: Annotated[
         bool,
         key(
@@ -468,6 +502,15 @@ class Terms:
         tuple[Port, ...],
         key(ListOf(Record(Port, check=_port_fault)), "What must be open between the hosts.", default=[]),
     ]
+    options: Annotated[
+        Mapping[str, Option],
+        key(
+            MapOf(words.LABEL, Record(Option)),
+            "What cluster_network_backend_options may say.",
+            default={},
+            of=[BACKEND],
+        ),
+    ]
     units: Annotated[
         tuple[str, ...], key(ListOf(words.UNIT), "Its systemd units, without .service.", default=[])
     ]
@@ -500,6 +543,8 @@ class Resolved(Terms):
     name: str
     role: str
     mode: str
+    option_values: Mapping[str, int]
+    """The numbers of the options: those that the plan chose, or the defaults."""
     data: Mapping[str, Any]
     """The same as plain data, as the plan has it."""
 

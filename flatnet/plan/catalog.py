@@ -40,6 +40,7 @@ RULES: Mapping[str, str] = {
     "node-port-in-use": "Nothing on a host listens on a node port.",
     # The backend
     "backend-mode": "The backend has the mode.",
+    "backend-option": "A number that is chosen for the backend is one that it has, in its range and free.",
     "backend-address": "A backend that hands out addresses does it from the pod networks.",
     "kube-proxy-mode": "kube-proxy has the mode, and the backend and the policy engine work with it.",
     "policy-unsupported": "A cluster with network policies has somebody who enforces them, in every family.",

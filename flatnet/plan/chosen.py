@@ -8,6 +8,7 @@ from typing import Any
 from flatnet.contract import Contracts, Resolved
 from flatnet.contract.schema import DEFAULT_MODE, KUBE_PROXY_MODES
 from flatnet.plan.findings import Findings
+from flatnet.plan.options import check_option_ports, with_options
 from flatnet.settings import Settings
 
 KUBE_PROXY, MASQUERADE = "kube_proxy", "pod_masquerade"
@@ -63,10 +64,12 @@ def choose(settings: Settings, contracts: Contracts, findings: Findings) -> Chos
             fix = f"use one of {', '.join(contract.modes)}"
         findings.add("backend-mode", f"cluster_network_backend_mode {mode!r}", reason, fix)
         mode = ""
-    backend = contract.in_mode(mode)
+    backend = with_options(contract.in_mode(mode), settings.network_backend_options, findings)
     engine = _engine(settings, contracts, backend, findings)
     _check_kube_proxy(settings, [backend, *([engine] if engine else [])], findings)
-    return Chosen(backend, engine, settings.network_policy_engine, settings.kube_proxy_mode, contracts)
+    chosen = Chosen(backend, engine, settings.network_policy_engine, settings.kube_proxy_mode, contracts)
+    check_option_ports(backend, chosen.used, findings)
+    return chosen
 
 
 def _engine(

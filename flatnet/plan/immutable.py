@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from flatnet.errors import FlatnetError
 from flatnet.plan.addresses import parse_network
+from flatnet.plan.options import options_words
 
 # Each way was gone on a running cluster, to the end. The bridge goes because it would keep the old gateway.
 _REPLACE_NODE = (
@@ -254,10 +255,16 @@ def _engine_changes(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> l
 
 def _mode_changes(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     old, new = before.get("mode"), after.get("mode")
-    if not old or not new or old == new:
+    if not old or not new:
         return []
-    how = f"{_SWITCH} what mode {old} made"
-    return [Change("backend_mode", f"backend {name} in mode {new}", f"mode {old}", how)]
+    if old != new:
+        how = f"{_SWITCH} what mode {old} made"
+        return [Change("backend_mode", f"backend {name} in mode {new}", f"mode {old}", how)]
+    old_numbers, new_numbers = (options_words(one) or "its defaults" for one in (before, after))
+    if old_numbers == new_numbers:
+        return []
+    how = f"{_SWITCH} what was made with {old_numbers}"
+    return [Change("backend_mode", f"backend {name} with {new_numbers}", old_numbers, how)]
 
 
 def _stayed(

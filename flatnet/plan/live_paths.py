@@ -38,11 +38,16 @@ def check_paths(
             continue
         family = address.family
         beyond = list(_beyond(_on_link(family, interfaces, routes), family, resolved.addresses[family]))
-        if backend.routes == "plan" and is_routed(host.groups, backend.control_plane_routes):
+        if _needs_links(backend) and is_routed(host.groups, backend.control_plane_routes):
             others = [name for _, name, _ in beyond if name in gateways]
             _check_neighbours(host, others, backend, findings)
         if family == "ipv4" and own[0].takes_packets and not routes_by_source(host, address):
             _check_way_back(host, own[0].name, beyond, routes, resolved, findings)
+
+
+def _needs_links(backend: Backend) -> bool:
+    """Tell whether its routes lead through the nodes themselves; the plan's always do."""
+    return backend.routes == "plan" or backend.node_links == "needed"
 
 
 def _on_link(family: Family, interfaces: Sequence[Interface], routes: Sequence[Route]) -> list[Network]:
@@ -75,7 +80,8 @@ def _check_neighbours(host: Host, others: Sequence[str], backend: Backend, findi
             f"{listed_names(others)} {'are' if others[1:] else 'is'} on none of its links, and the routes of "
             f"{backend.title} need {'them' if others[1:] else 'it'} as gateway (the kernel: Nexthop has "
             "invalid gateway)",
-            "use a backend with a tunnel, such as flannel, or give the nodes one network between them",
+            "use a backend with a tunnel, such as flannel in its first mode, or give the nodes one network "
+            "between them",
             host.inventory_name,
         )
 

@@ -1,7 +1,7 @@
 """The rules about hosts as they are: addresses, interfaces, routes, ports and kernels."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -118,12 +118,13 @@ def check_live(
     made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
     going = made_of(leaving)
     gateways = {host.inventory_name for host in hosts if "kube_node" in host.groups}
+    through = _hops([chosen.backend.makes, *leaving], resolved)
     for host in hosts:
         if host.facts is None:
             continue
         own = tuple(nodes.get(host.node_name, {}).values()) if planned else tuple(resolved.pods)
         interfaces = interfaces_of(host, findings)
-        live = _Live(host, resolved, own, made, going, findings)
+        live = _Live(host, resolved, own, made, going, through, findings)
         live.check_addresses(interfaces)
         routes = routes_of(host, findings)
         live.check_routes(routes)
@@ -139,6 +140,13 @@ def check_live(
     _check_machine_ids(hosts, findings)
 
 
+def _hops(every: Sequence[Makes], resolved: Resolved) -> frozenset[str]:
+    """Return the addresses of the hosts where a backend that is or was there routes to pods through them."""
+    if not any(route.leads_to for makes in every for route in makes.routes):
+        return frozenset()
+    return frozenset(text for texts in resolved.texts.values() for text in texts)
+
+
 @dataclass(frozen=True)
 class _Live:
     """One host as it is, and what of it is ours."""
@@ -150,6 +158,8 @@ class _Live:
     made: Made
     going: Made
     """What of that is about to be removed: it may have the networks of all pods."""
+    through: Collection[str]
+    """The addresses through which routes may lead to pods, whoever made them."""
     findings: Findings
 
     @property
@@ -193,13 +203,14 @@ class _Live:
             if route.destination.prefix == 0 or route.type in _OF_ADDRESSES:
                 continue
             mine = self._carried(ours, route.device)
-            if self.made.is_route(route):
+            is_ours = self.made.is_route(route, self.through)
+            if is_ours:
                 mine = self.resolved.pods
             if not any(network.contains(route.destination) for network in mine):
                 through = f" through {route.device}" if route.device else f", {route.type}"
                 value = f"route to {route.destination}{through}"
                 # The kernel's own tells that the addresses are the link's, where others may have them.
-                is_wide = route.protocol != "kernel" and not self.made.is_route(route)
+                is_wide = route.protocol != "kernel" and not is_ours
                 self.check_free(value, route.destination, route.device, may_be_wider=is_wide)
 
     def _carried(self, ours: Mapping[str, Sequence[Network]], name: str) -> Sequence[Network]:

@@ -3,7 +3,7 @@
 Whoever is deployed now, a host may still have what another backend made, and nobody else's is taken for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -54,9 +54,14 @@ class Made:
         found = [one for one in self.interfaces if fnmatchcase(name, one.name)]
         return max(found, key=lambda one: (one.name == name, len(one.name))).carries if found else None
 
-    def is_route(self, route: Route) -> bool:
-        """Tell whether somebody declares such a route."""
-        return any(_matches(one, route) for one in self.routes)
+    def is_route(self, route: Route, nodes: Collection[str] = ()) -> bool:
+        """Tell whether somebody declares such a route.
+
+        nodes: the addresses through which one may lead to pods.
+        """
+        return any(
+            _matches(one, route) and (one.leads_to is None or route.gateway in nodes) for one in self.routes
+        )
 
 
 def what_is_made(contracts: Contracts) -> Made:

@@ -169,7 +169,8 @@ def _unfinished(
         is_whole = all(family in entry for family in resolved.families)
         cidrs = [str(entry[family]) for family in resolved.families] if is_whole else []
         nodes[host.inventory_name] = {"name": host.node_name, "groups": host.groups, "pod_cidrs": cidrs}
-    backend = {"name": chosen.backend.name, "mode": chosen.backend.mode, "units": list(chosen.backend.units)}
+    keys = ("name", "mode", "units", "options", "option_values")
+    backend = {key: chosen.backend.data[key] for key in keys}
     engine = {"name": chosen.policy}
     return {
         **cluster_part(settings, resolved),

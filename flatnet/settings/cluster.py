@@ -117,6 +117,12 @@ class Settings:
     network_backend_mode: str = setting(
         "", CARRIAGE, "The mode of the backend, where it has several.", empty="its first"
     )
+    network_backend_options: Mapping[str, int] = setting(
+        {},
+        CARRIAGE,
+        "Numbers of the backend in its mode, such as the port of its tunnel, as its role's page lists them.",
+        empty="its defaults",
+    )
     kube_proxy_mode: str = setting(
         "iptables",
         CARRIAGE,

@@ -28,6 +28,7 @@ KINDS: Mapping[object, Kind] = {
     tuple[str, ...]: Kind("list", "str", "list of strings"),
     tuple[int, ...]: Kind("list", "int", "list of whole numbers"),
     Mapping[str, str]: Kind("dict", "", "mapping of strings"),
+    Mapping[str, int]: Kind("dict", "", "mapping of whole numbers"),
     object: Kind("raw", "", "any value"),
 }
 """Annotation of a field -> its kind. A setting of any other type cannot be read."""

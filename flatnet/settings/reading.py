@@ -140,6 +140,12 @@ def _mapping(value: object) -> Mapping[str, str]:
     raise _UnfitError(value, "it is not a mapping of strings", "write it like {name: value}")
 
 
+def _number_mapping(value: object) -> Mapping[str, int]:
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return {str(name): _number(number) for name, number in value.items()}
+    raise _UnfitError(value, "it is not a mapping of whole numbers", "write it like {name: 1}")
+
+
 def _anything(value: object) -> object:
     return value
 
@@ -152,5 +158,6 @@ _READERS: Mapping[object, Callable[[object], object]] = {
     tuple[str, ...]: _texts,
     tuple[int, ...]: _numbers,
     Mapping[str, str]: _mapping,
+    Mapping[str, int]: _number_mapping,
     object: _anything,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from flatnet.contract.schema import DEFAULT_MODE
 from flatnet.errors import FlatnetError
+from flatnet.plan.options import options_words
 
 KUBE_PROXY = "kube_proxy"
 # Kinds of change to what is deployed (flatnet.plan.immutable) that a switch carries out.
@@ -22,6 +23,8 @@ class End:
     kube_proxy_mode: str
     policy_engine: str
     policy_role: str
+    options: str = ""
+    """The numbers of the backend that are not its defaults, in words."""
 
     @classmethod
     def of_plan(cls, plan: Mapping[str, Any]) -> "End":
@@ -34,6 +37,7 @@ class End:
             kube_proxy_mode=str(plan["kube_proxy_mode"]),
             policy_engine=str(engine["name"]),
             policy_role=str(engine.get("role", "")),
+            options=options_words(backend),
         )
 
     @classmethod
@@ -52,7 +56,8 @@ class End:
     @property
     def network(self) -> str:
         """The backend in words, with its mode where it has several."""
-        return self.backend if self.mode == DEFAULT_MODE else f"{self.backend} in mode {self.mode}"
+        words = self.backend if self.mode == DEFAULT_MODE else f"{self.backend} in mode {self.mode}"
+        return f"{words} ({self.options})" if self.options else words
 
     @property
     def services(self) -> str:
@@ -74,7 +79,11 @@ class End:
 
 def moves_pods(before: End, after: End) -> bool:
     """Tell whether pods hang on the old network and have to be connected anew."""
-    return (before.backend_role, before.mode) != (after.backend_role, after.mode)
+    return (before.backend_role, before.mode, before.options) != (
+        after.backend_role,
+        after.mode,
+        after.options,
+    )
 
 
 def leaving(before: End, after: End) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def example_inputs() -> Iterator[dict[str, Any]]:
     """Yield the arguments of every example of the planner that is planned, and of what no example has."""
     yield from (case.kept for case in (*REFUSED, *REFUSED_HOSTS, *WARNED))
     yield from (case.broken for case in WARNED)
-    yield {"contract": KUBENET | EVERYTHING | {"modes": {"direct": {}}}}
+    yield {"contract": KUBENET | EVERYTHING | OPTIONS | {"modes": {"direct": {}}}}
     yield {"contract": OWN_IPAM}
     yield settings(network_policy_engine="example") | {"others": [ENGINE | EVERYTHING]}
     yield settings(kube_proxy_mode="none") | {"contract": KUBENET | {"kube_proxy_modes": ["none"]}}
@@ -111,7 +111,9 @@ EVERYTHING: dict[str, Any] = {
     "makes": {
         "interfaces": {"pods": {"name": "pods*", "carries": "own_pods"}},
         "addresses": ["169.254.1.1/32"],
-        "routes": [{"protocol": "bird", "device": "pods*", "type": "unicast", "table": 100}],
+        "routes": [
+            {"protocol": "bird", "device": "pods*", "type": "unicast", "table": 100, "leads_to": "pods"}
+        ],
         "rules": [{"priority": 100, "table": 100}],
         "chains": ["EXAMPLE-*"],
         "shared_chains": [{"name": "SHARED-*", "kept_while": "SHARED-POD-*"}],
@@ -131,6 +133,14 @@ EVERYTHING: dict[str, Any] = {
         "node_annotations": ["example.com/*"],
         "node_labels": ["example.com/label"],
     },
+}
+# Of a backend alone.
+OPTIONS: dict[str, Any] = {
+    "options": {"port": {"about": "The port", "default": 180, "least": 1, "most": 65535}},
+    "ports": [
+        *EVERYTHING["ports"],
+        {"protocol": "udp", "port": 180, "option": "port", "purpose": "a tunnel"},
+    ],
 }
 INPUTS = list(example_inputs())
 
@@ -175,6 +185,8 @@ NAMED = {
     "$.needs.kernel_features",
     "$.backend.needs.commands",
     "$.backend.makes.interfaces",
+    "$.backend.options",
+    "$.backend.option_values",
     "$.programs.exceptions",
 }
 

@@ -36,7 +36,11 @@ FLANNEL: dict[str, Any] = KUBENET | {
     "name": "flannel",
     "families": ["ipv4"],
     "overhead": {"ipv4": 50, "ipv6": 70},
-    "ports": [{"protocol": "udp", "port": 8472, "purpose": "VXLAN"}],
+    "ports": [{"protocol": "udp", "port": 8472, "option": "port", "purpose": "VXLAN"}],
+    "options": {
+        "port": {"about": "The port of the tunnel", "default": 8472, "least": 1, "most": 65535},
+        "vni": {"about": "The identifier of the tunnel", "default": 1, "least": 1, "most": 9999},
+    },
     "routes": "backend",
     "control_plane_routes": False,
     "units": ["flanneld"],

@@ -268,6 +268,21 @@ REFUSED = [
         settings(network_backend_mode="tunnel") | {"contract": MODES},
     ),
     Case(
+        "backend-option",
+        settings(network_backend_options={"vni": 10_000}) | {"contract": FLANNEL},
+        settings(network_backend_options={"vni": 9_999}) | {"contract": FLANNEL},
+    ),
+    Case(
+        "backend-option",
+        settings(network_backend_options={"port": 10250}) | {"contract": FLANNEL},
+        settings(network_backend_options={"port": 10251}) | {"contract": FLANNEL},
+    ),
+    Case(
+        "backend-option",
+        settings(network_backend_options={"port": 4789}),
+        settings(network_backend_options={"port": 4789}) | {"contract": FLANNEL},
+    ),
+    Case(
         "kube-proxy-mode",
         settings(kube_proxy_mode="none"),
         settings(kube_proxy_mode="none") | {"contract": KUBENET | {"kube_proxy_modes": ["iptables", "none"]}},

@@ -1,7 +1,8 @@
-"""Faults of a node's VXLAN tunnel: it does not know where the other end of one of its peers is."""
+"""Faults of a node's VXLAN tunnel: one of its peers is not at its other end, or needs none."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatch
+from ipaddress import ip_address, ip_interface
 
 from flatnet.check.facts import Cluster, all_of_family
 from flatnet.check.hosts.fault import NOT_FORWARDED, Fault, backend_interfaces
@@ -24,6 +25,7 @@ def tunnel_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
         for entry in state.get("interfaces") or []
         if entry["kind"] == "vxlan" and any(fnmatch(entry["name"], pattern) for pattern in patterns)
     }
+    links = _links(state, tunnels) if cluster.plan["backend"].get("node_links") == "direct" else []
     for family in cluster.families if tunnels else ():
         sources = own_addresses(cluster, node, family)
         for other in cluster.nodes:
@@ -32,9 +34,34 @@ def tunnel_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
                 route, _ = lookup(state, network, sources)
                 if route and route["device"] in tunnels and route["gateway"]:
                     addresses = cluster.plan["nodes"][other]["addresses"]
+                    if _is_near(cluster.node_address(other, family), links):
+                        yield _detour(node, other, route["device"])
                     problem = _problem(state, route["device"], route["gateway"], addresses)
                     if problem:
                         yield _fault(node, other, route["device"], problem)
+
+
+def _links(state: Json, tunnels: Collection[str]) -> list[str]:
+    """Return the networks that the node has on its links; those inside tunnels are none."""
+    return [
+        address
+        for entry in state.get("interfaces") or []
+        for address in (entry["addresses"] if entry["name"] not in tunnels else ())
+    ]
+
+
+def _is_near(address: str, links: Sequence[str]) -> bool:
+    return bool(address) and any(ip_address(address) in ip_interface(link).network for link in links)
+
+
+def _detour(node: str, other: str, device: str) -> Fault:
+    return Fault(
+        "tunnels",
+        f"what {node} sends to pods of {other} takes the tunnel {device}, though the two are on one link",
+        f"ip route show dev {device} on {node}, and what keeps the routes",
+        # It arrives all the same.
+        lambda _finding: False,
+    )
 
 
 def _problem(state: Json, device: str, gateway: str, addresses: Sequence[str]) -> str:

@@ -59,6 +59,20 @@ def test_one_that_leads_there_is_well() -> None:
     assert faults(facts(), "node-1", state([NEIGHBOUR], [{**END, "mac": "00:00:00:00:00:00"}])) == []
 
 
+@pytest.mark.parametrize(("links", "near"), [(["192.0.2.12/24"], True), (["192.0.2.12/32"], False)])
+def test_a_tunnel_between_nodes_on_one_link_is_named_where_there_should_be_none(
+    links: list[str], near: bool
+) -> None:
+    found = facts()
+    node = state([NEIGHBOUR], [END])
+    node["interfaces"].append({"name": "eth0", "kind": "", "addresses": links, "ports": [], "up": True})
+    assert faults(found, "node-1", node) == []
+    found.plan["backend"]["node_links"] = "direct"
+    assert [fault.cause for fault in faults(found, "node-1", node)] == [
+        "what node-1 sends to pods of node-2 takes the tunnel flannel.1, though the two are on one link"
+    ] * near
+
+
 def test_routes_beside_the_tunnel_and_tunnels_of_others_are_not_judged() -> None:
     assert faults(facts(), "node-1", state([], [], device="eth0")) == []
     assert faults(cluster(), "node-1", state([], [])) == []

@@ -130,6 +130,18 @@ CASES: dict[str, tuple[Any, list[str]]] = {
         BACKEND | {"identities": [{"name": "a", "common_name": "b"}, {"name": "a", "common_name": "c"}]},
         ["identities: two have the name a"],
     ),
+    "an option whose default is out of its range": (
+        BACKEND | {"options": {"vni": {"about": "A number", "default": 0, "least": 1, "most": 9}}},
+        ["options.vni: its default 0 is not from 1 to 9"],
+    ),
+    "a port of an option that there is not": (
+        BACKEND | {"ports": [{"protocol": "udp", "port": 4789, "option": "port", "purpose": "VXLAN"}]},
+        ["ports[0].option: port is no option whose default is 4789; declare it under options"],
+    ),
+    "a meaning of links that there is not": (
+        BACKEND | {"node_links": "need"},
+        ["node_links: 'need' is not possible; do you mean needed?"],
+    ),
     "a port without a number": (
         BACKEND | {"ports": [{"protocol": "udp", "purpose": "VXLAN"}]},
         ["ports[0]: udp has ports; name the port"],

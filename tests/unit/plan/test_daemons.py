@@ -100,6 +100,8 @@ GIVEN: dict[str, st.SearchStrategy[Any]] = {
     "cluster_tunnel_cidrs": st.just([]) | some(["198.51.100.0/24", "10.200.0.0/30"], 1),
     "cluster_network_backend": st.sampled_from(["kubenet", "flannel"]),
     "cluster_network_backend_mode": mostly(["", "vxlan"]),
+    "cluster_network_backend_options": st.just({})
+    | st.dictionaries(st.sampled_from(["port", "vni", "colour"]), NUMBERS, max_size=2),
     "cluster_kube_proxy_mode": mostly(["iptables", "nftables", "ipvs", "none", "userspace"]),
     "cluster_underlay_mtu": st.none() | NUMBERS,
     "cluster_network_policy_engine": mostly(["none", "backend", "x"]),

@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from plan_cases import FLANNEL, HOSTS, KUBENET, OWN_IPAM, findings, host, prepare, with_facts
+from plan_cases import FLANNEL, HOSTS, KUBENET, OWN_IPAM, contracts_of, findings, host, prepare, with_facts
 
-from flatnet.plan import Settings
+from flatnet.plan import Settings, prepare_plan
 
 UNDERLAY = {"name": "eth0", "mtu": 1500, "addresses": ["192.0.2.11/24", "fe80::1/64"], "kind": "veth"}
 DEFAULT = {"destination": "default", "gateway": "192.0.2.1", "device": "eth0", "protocol": "static"}
@@ -239,6 +239,32 @@ OWN_ROUTES = [
 def test_routes_of_a_backend_that_owns_the_addresses_are_its_own() -> None:
     assert prepare(some=live([], OWN_ROUTES), contract=OWN_IPAM).warnings == []
     assert len(findings(some=live([], OWN_ROUTES))) == 1
+
+
+HOST_GW = FLANNEL | {
+    "node_links": "needed",
+    "makes": {
+        "interfaces": {"bridge": {"name": "cni0", "carries": "own_pods"}},
+        "routes": [{"protocol": "boot", "leads_to": "pods"}],
+    },
+}
+
+
+def test_routes_through_another_node_are_those_of_a_backend_that_makes_such() -> None:
+    some = live([], [route("10.200.1.0/24", "eth0", "boot") | {"gateway": "192.0.2.12"}])
+    assert prepare(some=some, contract=HOST_GW).warnings == []
+    # Under another backend nobody makes them, nor does anybody through a stranger.
+    assert "route to 10.200.1.0/24 through eth0" in findings(some=some, others=[HOST_GW])[0]
+    some = live([], [route("10.200.1.0/24", "eth0", "boot") | {"gateway": "192.0.2.99"}])
+    assert "route to 10.200.1.0/24 through eth0" in findings(some=some, contract=HOST_GW)[0]
+
+
+def test_routes_through_another_node_are_those_of_a_backend_that_a_switch_takes_off() -> None:
+    some = live([], [route("10.200.1.0/24", "eth0", "boot") | {"gateway": "192.0.2.12"}])
+    contracts = contracts_of(KUBENET, HOST_GW)
+    going = [contracts["cni_flannel"].all_makes()]
+    planned = prepare_plan(Settings(), some, contracts, leaving=going)
+    assert planned.warnings == []
 
 
 def test_a_blackhole_of_others_is_told_by_its_type() -> None:

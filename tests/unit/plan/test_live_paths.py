@@ -20,7 +20,7 @@ def test_routes_through_hosts_that_are_on_no_link_are_refused_by_name() -> None:
     assert findings(some=seen(ALONE, GATEWAY, DEFAULT)) == [
         "[gateway-elsewhere] node-a: node-b, node-c are on none of its links, and the routes of backend "
         "kubenet need them as gateway (the kernel: Nexthop has invalid gateway). Fix: use a backend with a "
-        "tunnel, such as flannel, or give the nodes one network between them."
+        "tunnel, such as flannel in its first mode, or give the nodes one network between them."
     ]
 
 
@@ -28,6 +28,15 @@ def test_one_host_behind_a_router_is_named_alone() -> None:
     some = [*seen(ON_LINK, DEFAULT), host("node-d", "198.51.100.14")]
     [line] = findings(some=some)
     assert line.startswith("[gateway-elsewhere] node-a: node-d is on none of its links")
+
+
+def test_routes_that_daemons_make_through_the_nodes_need_links_as_well() -> None:
+    host_gw = FLANNEL | {"node_links": "needed"}
+    [line] = findings(some=[*seen(ON_LINK, DEFAULT), host("node-d", "198.51.100.14")], contract=host_gw)
+    assert line.startswith("[gateway-elsewhere] node-a: node-d is on none of its links, and the routes of")
+    assert prepare(some=seen(ON_LINK, DEFAULT), contract=host_gw).plan
+    apart = [*seen(ON_LINK, DEFAULT), host("node-d", "198.51.100.14")]
+    assert prepare(some=apart, contract=FLANNEL | {"node_links": "direct"}).plan
 
 
 def test_a_tunnel_goes_through_any_router() -> None:

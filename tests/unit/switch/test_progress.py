@@ -28,10 +28,11 @@ from flatnet.switch.progress import (
 KUBENET = End("kubenet", "default", "cni_kubenet", "iptables", "none", "")
 FLANNEL = End("flannel", "vxlan", "cni_flannel", "iptables", "none", "")
 HOST_GW = replace(FLANNEL, mode="host-gw")
+VNI = replace(FLANNEL, options="vni 2")
 NFTABLES = replace(KUBENET, kube_proxy_mode="nftables")
 NO_PROXY = End("cilium", "default", "cni_cilium", "none", "backend", "")
 SIEVE = replace(KUBENET, policy_engine="sieve", policy_role="policy_sieve")
-ENDS = [KUBENET, FLANNEL, HOST_GW, NFTABLES, NO_PROXY, SIEVE]
+ENDS = [KUBENET, FLANNEL, VNI, HOST_GW, NFTABLES, NO_PROXY, SIEVE]
 HOSTS = ["node-1", "node-2", "node-3"]
 
 
@@ -40,6 +41,7 @@ HOSTS = ["node-1", "node-2", "node-3"]
     [
         (KUBENET, FLANNEL, ("cni_kubenet",)),
         (FLANNEL, HOST_GW, ("cni_flannel",)),
+        (FLANNEL, VNI, ("cni_flannel",)),
         (KUBENET, NFTABLES, ("kube_proxy",)),
         (NFTABLES, NO_PROXY, ("cni_kubenet", "kube_proxy")),
         (NO_PROXY, KUBENET, ("cni_cilium",)),
@@ -57,6 +59,7 @@ def test_pods_hang_on_the_backend_and_its_mode_alone() -> None:
     assert (KUBENET, NFTABLES) not in moved
     assert (SIEVE, KUBENET) not in moved
     assert (FLANNEL, HOST_GW) in moved
+    assert (FLANNEL, VNI) in moved
 
 
 def test_an_end_has_the_roles_that_carry_it() -> None:
@@ -65,8 +68,9 @@ def test_an_end_has_the_roles_that_carry_it() -> None:
 
 
 def test_an_end_in_words() -> None:
-    assert [str(end) for end in (KUBENET, HOST_GW, NO_PROXY, SIEVE)] == [
+    assert [str(end) for end in (KUBENET, VNI, HOST_GW, NO_PROXY, SIEVE)] == [
         "kubenet with kube-proxy in mode iptables",
+        "flannel in mode vxlan (vni 2) with kube-proxy in mode iptables",
         "flannel in mode host-gw with kube-proxy in mode iptables",
         "cilium with cilium in place of kube-proxy, policies by cilium",
         "kubenet with kube-proxy in mode iptables, policies by sieve",
