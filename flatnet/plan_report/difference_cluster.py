@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatnet.contract.schema import titled
+from flatnet.plan.options import chosen_options, options_words
 from flatnet.plan_report.changes import Change, Pair
 from flatnet.plan_report.words import listed, verb
 
@@ -311,6 +312,11 @@ def _mtu(pair: Pair) -> list[Change]:
 
 def _backend(pair: Pair) -> list[Change]:
     before, after = pair.before["backend"], pair.after["backend"]
+    if titled(before) == titled(after) and chosen_options(before) != chosen_options(after):
+        old, new = (options_words(one) or "its defaults" for one in (before, after))
+        words = f"The numbers of backend {titled(after)}: {old} becomes {new}."
+        effects = (f"{titled(after)} is set up anew on every node.",)
+        return [Change("backend_mode", words, effects, pair.backend_restarts())]
     if titled(before) == titled(after):
         changed = listed(_differing(before, after))
         effects = ("The routes and the CNI configuration follow; run --check --diff to see.",)

@@ -81,6 +81,9 @@ SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
     "cluster_tunnel_cidrs": [Nothing(("198.51.100.0/24",), "only checked against")],
     "cluster_network_backend": [Told("flannel", {"backend", "mtu"}, {})],
     "cluster_network_backend_mode": [Told("tunnel", {"backend_mode", "mtu"}, {})],
+    "cluster_network_backend_options": [
+        Told({"port": 4789}, {"backend_mode"}, {}, {"network_backend": "flannel"})
+    ],
     "cluster_kube_proxy_mode": [Told("nftables", {"kube_proxy_configuration"}, {"kube-proxy": NODES})],
     "cluster_underlay_mtu": [Told(9000, {"mtu"}, {})],
     "cluster_network_policy_engine": [Told("example", {"policy_engine"}, {})],
@@ -128,6 +131,7 @@ REFUSED = {
     "cluster_service_cidrs",
     "cluster_network_backend",
     "cluster_network_backend_mode",
+    "cluster_network_backend_options",
     "cluster_dns_domain_name",
     "cluster_dns_service_addresses",
 }
