@@ -23,7 +23,7 @@ from flatnet.contract.kinds import (
     Whole,
     keys_of,
 )
-from flatnet.contract.schema import CARRIES, SOURCES, Terms
+from flatnet.contract.schema import CARRIES, NODE_LINKS, SOURCES, Terms
 from flatnet.errors import FlatnetError
 from tests.docs.generated_page import run
 
@@ -61,6 +61,12 @@ def page(_before: str, _root: Path) -> str:
         "| `carries` | meaning |",
         "| --- | --- |",
         *(f"| `{name}` | {words} |" for name, words in CARRIES.items()),
+        "",
+        "## What it means that two nodes are on one link",
+        "",
+        "| `node_links` | meaning |",
+        "| --- | --- |",
+        *(f"| `{name}` | {words} |" for name, words in NODE_LINKS.items()),
         "",
         "## Source addresses that a receiver sees",
         "",

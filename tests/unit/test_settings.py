@@ -109,6 +109,14 @@ def test_every_fault_of_an_inventory_is_told_in_one_go_with_value_reason_and_fix
     ]
 
 
+@pytest.mark.parametrize("value", [["port"], {"port": "many"}, {7: 8}, {"port": True}])
+def test_numbers_by_name_are_numbers_by_name(value: object) -> None:
+    settings, [fault] = read_settings({"cluster_network_backend_options": value})
+    assert (fault.rule, settings.network_backend_options) == ("setting-type", {})
+    settings, faults = read_settings({"cluster_network_backend_options": {"port": "4789", "vni": 2}})
+    assert (settings.network_backend_options, faults) == ({"port": 4789, "vni": 2}, [])
+
+
 def test_a_setting_of_a_type_that_no_inventory_can_give_cannot_be_defined() -> None:
     @dataclass
     class Odd:
