@@ -4,6 +4,8 @@ from flatnet.check.clues import Clues, Diagnosis, ends
 from flatnet.check.model import SILENCE, Finding
 from flatnet.check.policy.cases import CASES, OPEN
 
+# Without it the rules of iptables see nothing of what a bridge forwards (Linux, br_netfilter).
+_BRIDGED = {"ipv4": "net.bridge.bridge-nf-call-iptables", "ipv6": "net.bridge.bridge-nf-call-ip6tables"}
 _ALLOWS = {f"{case.direction}-{case.name}": case.allows for case in CASES}
 
 
@@ -29,6 +31,12 @@ def policy_not_enforced(finding: Finding, clues: Clues) -> Diagnosis | None:
         )
     allows = f"a policy that allows {_ALLOWS[policy]} ({policy})"
     if set(finding["expected"]) <= set(SILENCE):
+        setting = _BRIDGED[finding["family"]]
+        if (clues.before.get(node, {}).get("settings") or {}).get(setting) == "0":
+            return (
+                f"bridged packets pass the rules of {engine} by on {node}: {setting} is 0",
+                f"sysctl {setting} on {node}, and who sets it: grep -r bridge-nf /etc/sysctl.d",
+            )
         if clues.lets_everything_through(node):
             return f"{engine} enforces no NetworkPolicy on {node}", look
         return f"{engine} lets a {peer} through on {node} in spite of {allows}", look

@@ -53,7 +53,14 @@ def _unit_explains(cluster: Cluster, unit: str, node: str) -> Callable[[Finding]
         return about_services(node)
     if unit in (cluster.plan["backend"].get("units") or []):
         return lambda finding: bool(finding["error"]) and finding["class"] not in NOT_FORWARDED
+    if unit in ((cluster.plan.get("policy_engine") or {}).get("units") or []):
+        return lambda finding: finding["class"] == "policy" and _enforcing(finding) == node
     return lambda finding: bool(finding["error"]) and finding["class"] == "dns_service"
+
+
+def _enforcing(finding: Finding) -> str:
+    """Return the node that a check of policies is about: that of the pod which they select."""
+    return finding["target" if "/ingress-" in finding["id"] else "source"]["node"]
 
 
 def forwarding_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:

@@ -49,7 +49,8 @@ class Case:
     name: part of the object's name and of the checks' ids. allows: what the policy leaves, in words that end
     "allows only ...". rules: the policy's `ingress` or `egress`, None where there shall be no policy.
     reach: who may still connect to which port (ingress), or be connected to (egress).
-    changed: rules and reach after the change, where they differ.
+    changed: rules and reach after the change, where they differ. denied: whether another policy selects the
+    same pods and allows nothing, as one that denies by default does: it takes nothing from what others allow.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Case:
     rules: Rules
     reach: Reach
     changed: tuple[Rules, Reach] | None = None
+    denied: bool = False
 
     def rules_in(self, step: str) -> Rules:
         """Return the rules of a step."""
@@ -128,6 +130,7 @@ def _cases(direction: Direction) -> list[Case]:
             to_friend,
             _to([FRIEND]),
             (_rules({key: [stranger]}), _to([STRANGER])),
+            denied=True,
         ),
         Case("namespace", direction, "pods of a namespace", _rules({key: [outside]}), _to([OUTSIDER])),
         Case(
@@ -136,6 +139,7 @@ def _cases(direction: Direction) -> list[Case]:
             "pods by their labels in a namespace",
             _rules({key: [own_strangers]}),
             _to([STRANGER]),
+            (_rules({key: [{**friend, **outside}]}), _to([OUTSIDER])),
         ),
         Case("port", direction, "one port", _rules({"ports": [tcp]}), _to(ports=[HTTP])),
         Case(
@@ -145,13 +149,14 @@ def _cases(direction: Direction) -> list[Case]:
             _rules({"ports": [{"protocol": "TCP", "port": SECOND}]}),
             _to(ports=[SECOND]),
         ),
-        # The range covers the number of the UDP port, whose protocol it does not name.
+        # It begins at the number of the UDP port, whose protocol it does not name, and ends at another's.
         Case(
             "port-range",
             direction,
             "a range of ports",
-            _rules({"ports": [{**tcp, "endPort": PORTS[UDP][1]}]}),
-            _to(ports=[HTTP]),
+            _rules({"ports": [{**tcp, "port": PORTS[UDP][1], "endPort": PORTS[SECOND][1]}]}),
+            _to(ports=[SECOND]),
+            (_rules({"ports": [{**tcp, "endPort": PORTS[SECOND][1]}]}), _to(ports=[HTTP, SECOND])),
         ),
         Case(
             "udp",
@@ -179,6 +184,8 @@ def _cases(direction: Direction) -> list[Case]:
                 _to([FRIEND], [HTTP]) | _to([OUTSIDER], [SECOND]),
             ),
         ),
+        # A rule that names nobody means everybody.
+        Case("allow", direction, "everybody", _rules({}), ALL, (_rules(), NOTHING)),
     ]
 
 

@@ -22,7 +22,7 @@ from flatnet.check.policy.cases import (
 )
 from flatnet.check.policy.objects import subject_nodes
 
-# The connection that is open while policies change, and stays allowed: case, peer and port.
+# Of each direction, the connections that are open while policies change and stay allowed: case, peer, port.
 KEPT = ("added", FRIEND, HTTP)
 
 
@@ -142,7 +142,7 @@ def _connect(source: _End, target: Endpoint, port: str) -> Json:
 
 
 def _hold(case: Case, peer: str, port: str, step: str) -> Json:
-    """Return what keeps the connection open that outlasts the change, and what asks on it after that."""
-    if case.direction != "ingress" or (case.name, peer, port) != KEPT:
+    """Return what keeps a connection open that outlasts the change, and what asks on it after that."""
+    if (case.name, peer, port) != KEPT:
         return {}
     return {CLOSED: {"hold": "keep"}, CHANGED: {"hold": "use"}}.get(step, {})

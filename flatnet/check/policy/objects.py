@@ -8,6 +8,7 @@ from flatnet.check.policy.cases import (
     CASES,
     CHANGED,
     HTTP,
+    OPEN,
     OUTSIDE,
     OUTSIDER,
     PEERS,
@@ -50,7 +51,9 @@ def subject_nodes(nodes: Sequence[str]) -> dict[str, str]:
 def policies(settings: Settings, known: Known, step: str) -> list[Json]:
     """Return the policies of a step."""
     made = ((case, case.rules_in(step)(known)) for case in CASES)
-    return [_policy(settings, case, rules) for case, rules in made if rules is not None]
+    found = [_policy(settings, case, rules) for case, rules in made if rules is not None]
+    beside = [case for case in CASES if case.denied and step != OPEN]
+    return found + [_policy(settings, case, [], f"{policy_name(case)}-denied") for case in beside]
 
 
 def lifted(settings: Settings, known: Known) -> list[Json]:
@@ -64,12 +67,12 @@ def policy_name(case: Case) -> str:
     return f"{case.direction}-{case.name}"
 
 
-def _policy(settings: Settings, case: Case, rules: list[Json]) -> Json:
+def _policy(settings: Settings, case: Case, rules: list[Json], name: str = "") -> Json:
     kind = case.direction.capitalize()
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": policy_name(case), "namespace": _inside(settings)},
+        "metadata": {"name": name or policy_name(case), "namespace": _inside(settings)},
         "spec": {
             "podSelector": {"matchLabels": {SUBJECT: case.name}},
             "policyTypes": [kind],

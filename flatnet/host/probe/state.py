@@ -21,7 +21,12 @@ from .pods import recorded_pods
 
 _FAMILIES = {4: "ipv4", 6: "ipv6"}
 _UNIT = ("Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts")
-_SETTINGS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/bridge/bridge-nf-call-iptables")
+_SETTINGS = (
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+    "net/bridge/bridge-nf-call-iptables",
+    "net/bridge/bridge-nf-call-ip6tables",
+)
 _CNI = pathlib.Path("/etc/cni/net.d")
 # Where its metrics are unless told otherwise (pkg/cluster/ports there).
 _KUBE_PROXY_PORT = 10249

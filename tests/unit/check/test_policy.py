@@ -1,147 +1,42 @@
 """The cases of network policies: what they expect is what the API says of their objects."""
 
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from collections.abc import Mapping, Sequence
 
 import pytest
-from check_example import SETTINGS, cluster, plan, right, wrong
+from check_example import SETTINGS, cluster, right, wrong
 from check_symptoms import Symptom
+from policy_cases import NAMES, NODES, Api, policies_cluster, policy_checks, ports_of, running
 
 from flatnet.check.cluster_state import cluster_checks
-from flatnet.check.facts import Cluster, cluster_facts
+from flatnet.check.facts import Cluster
 from flatnet.check.findings import findings
 from flatnet.check.model import SILENCE, Check, Finding, Json, Result
 from flatnet.check.policy.cases import CASES, POD, STEPS, SUBJECT
-from flatnet.check.policy.matrix import PolicyCluster, policy_cluster, policy_part
+from flatnet.check.policy.matrix import policy_cluster
 from flatnet.check.policy.objects import lifted, policies, policy_pods
 from flatnet.check.report import difference
-
-NODES = ("node-0", "node-1", "node-2")
-_NAMES = [f"n{index}.example" for index in range(3)]
-
-
-def _policy_cluster(engine: str = "calico", nodes: int = 3) -> PolicyCluster:
-    """Return a cluster with the pods of the cases, each with an address of its node's network."""
-    network = {**plan(nodes), "policy_engine": {"name": engine}}
-    facts = cluster_facts(network, [], [])
-    return policy_cluster(facts, _running(policy_pods(SETTINGS, _NAMES[:nodes]), _NAMES[:nodes]))
-
-
-def _running(objects: Iterable[Json], nodes: list[str]) -> list[Json]:
-    found = []
-    for item in objects:
-        if item["kind"] == "DaemonSet":
-            found += [
-                (item["metadata"], item["spec"]["template"]["metadata"]["labels"], node) for node in nodes
-            ]
-        elif item["kind"] == "Pod":
-            found.append((item["metadata"], item["metadata"]["labels"], item["spec"]["nodeName"]))
-    return [
-        {
-            "name": f"{metadata['name']}-{number}",
-            "namespace": metadata["namespace"],
-            "uid": f"uid-{number}",
-            "node": node,
-            "ips": [f"10.200.{nodes.index(node)}.{20 + number}"],
-            "labels": labels,
-            "ready": True,
-        }
-        for number, (metadata, labels, node) in enumerate(found)
-    ]
-
-
-def _checks(policy: PolicyCluster, step: str) -> list[Check]:
-    return [check for node in policy.cluster.nodes for check in policy_part(policy, SETTINGS, node, step)]
-
-
-def _fits(labels: Mapping[str, str], selector: Json) -> bool:
-    """Tell whether a label selector fits (apimachinery, LabelSelector), as far as the cases use it."""
-    wanted = selector.get("matchLabels", {}).items()
-    absent = [entry["key"] for entry in selector.get("matchExpressions", [])]
-    return all(labels.get(key) == value for key, value in wanted) and not set(absent) & set(labels)
-
-
-class _Api:
-    """What the API says about the objects: an evaluation of NetworkPolicy that knows nothing of the cases."""
-
-    def __init__(self, objects: list[Json], pods: list[Json], applied: list[Json]) -> None:
-        self.namespaces = {
-            item["metadata"]["name"]: item["metadata"]["labels"]
-            for item in objects
-            if item["kind"] == "Namespace"
-        }
-        self.pods = {pod["ips"][0]: pod for pod in pods}
-        self.policies = applied
-
-    def lets_through(self, source: str, target: str, port: Json) -> bool:
-        return self._direction("ingress", target, source, port) and self._direction(
-            "egress", source, target, port
-        )
-
-    def _direction(self, direction: str, subject: str, peer: str, port: Json) -> bool:
-        selecting = [
-            policy["spec"]
-            for policy in self.policies
-            if policy["metadata"]["namespace"] == self.pods[subject]["namespace"]
-            and direction.capitalize() in policy["spec"]["policyTypes"]
-            and _fits(self.pods[subject]["labels"], policy["spec"]["podSelector"])
-        ]
-        rules = [rule for spec in selecting for rule in spec.get(direction, [])]
-        key = "from" if direction == "ingress" else "to"
-        own = self.pods[subject]["namespace"]
-        return not selecting or any(
-            (not rule.get(key) or any(self._peer(entry, peer, own) for entry in rule[key]))
-            and (not rule.get("ports") or any(self._port(entry, port) for entry in rule["ports"]))
-            for rule in rules
-        )
-
-    def _peer(self, entry: Json, address: str, own: str) -> bool:
-        if "ipBlock" in entry:
-            block = entry["ipBlock"]
-            excepted = any(ip_address(address) in ip_network(cidr) for cidr in block.get("except", []))
-            return ip_address(address) in ip_network(block["cidr"]) and not excepted
-        pod = self.pods[address]
-        if "namespaceSelector" in entry:
-            inside = _fits(self.namespaces[pod["namespace"]], entry["namespaceSelector"])
-        else:
-            inside = pod["namespace"] == own
-        return inside and _fits(pod["labels"], entry.get("podSelector", {}))
-
-    @staticmethod
-    def _port(entry: Json, port: Json) -> bool:
-        if entry.get("protocol", "TCP") != port["protocol"]:
-            return False
-        if isinstance(entry["port"], str):
-            return bool(entry["port"] == port["name"])
-        return bool(entry["port"] <= port["containerPort"] <= entry.get("endPort", entry["port"]))
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_cases_expect_what_the_api_says_of_their_objects(step: str) -> None:
-    policy = _policy_cluster()
-    objects = policy_pods(SETTINGS, _NAMES)
-    ports = {
-        port["containerPort"]: port
-        for item in objects
-        if item["kind"] == "Pod"
-        for container in item["spec"]["containers"]
-        for port in container["ports"]
-    }
+    policy = policies_cluster()
+    objects = policy_pods(SETTINGS, NAMES)
+    ports = ports_of(objects)
     applied = policies(SETTINGS, policy.known(), step)
-    api = _Api(objects, _running(objects, _NAMES), applied)
-    made = _checks(policy, step)
+    api = Api(objects, running(objects, NAMES), applied)
+    made = policy_checks(policy, step)
     for check in made:
         source, target = check["source"]["address"], check["target"]["address"]
         allowed = api.lets_through(source, target, ports[check["how"]["port"]])
         assert check["expected"] == ([source] if allowed else list(SILENCE)), check["id"]
-    # 20 cases, 3 peers, 3 ports, the subject's own node and another.
-    assert len({check["id"] for check in made}) == 20 * 3 * 3 * 2
+    # 22 cases, 3 peers, 3 ports, the subject's own node and another.
+    assert len({check["id"] for check in made}) == 22 * 3 * 3 * 2
 
 
 def test_what_a_policy_denies_has_passed_before_and_something_passes_beside_it() -> None:
-    policy = _policy_cluster()
+    policy = policies_cluster()
     steps = {
-        step: {tuple(check["id"].split("/", 4)[4:]): check for check in _checks(policy, step)}
+        step: {tuple(check["id"].split("/", 4)[4:]): check for check in policy_checks(policy, step)}
         for step in STEPS
     }
     denied = {key for key, check in steps["closed"].items() if check["expected"] == list(SILENCE)}
@@ -149,38 +44,43 @@ def test_what_a_policy_denies_has_passed_before_and_something_passes_beside_it()
     for case in CASES:
         reach = case.reach_in("closed")
         assert case.name == "deny" or reach, case
-        assert reach < case.reach_in("open")
+        # What allows everything denies it after the change.
+        assert (case.reach_in("changed") if case.name == "allow" else reach) < case.reach_in("open")
 
 
 def test_the_change_takes_away_what_no_longer_is_and_keeps_a_connection_that_stays_allowed() -> None:
-    policy = _policy_cluster()
+    policy = policies_cluster()
     gone = {item["metadata"]["name"] for item in lifted(SETTINGS, policy.known())}
     assert gone == {"ingress-deny", "egress-deny"}
-    held = {step: [check for check in _checks(policy, step) if "hold" in check["how"]] for step in STEPS}
+    held = {
+        step: [check for check in policy_checks(policy, step) if "hold" in check["how"]] for step in STEPS
+    }
     assert {step: {check["how"]["hold"] for check in made} for step, made in held.items()} == {
         "open": set(),
         "closed": {"keep"},
         "changed": {"use"},
     }
-    # From the subject's own node and from another.
-    assert len(held["closed"]) == len(held["changed"]) == 2
+    # To and from the subject, each with a peer on its own node and one on another.
+    assert len(held["closed"]) == len(held["changed"]) == 4
+    # One process writes down how one of them goes, on the host that it leaves.
+    assert len({(check["source"]["node"], check["how"]["host"]) for check in held["closed"]}) == 4
     assert all(check["expected"] == [check["source"]["address"]] for made in held.values() for check in made)
 
 
 def test_pods_that_did_not_start_prove_nothing() -> None:
     facts = cluster()
     policy = policy_cluster(facts, [], "1 of 19 pods are ready")
-    assert {check["how"]["method"] for check in _checks(policy, "closed")} == {"none"}
-    assert "1 of 19 pods are ready" in _checks(policy, "closed")[0]["how"]["reason"]
+    assert {check["how"]["method"] for check in policy_checks(policy, "closed")} == {"none"}
+    assert "1 of 19 pods are ready" in policy_checks(policy, "closed")[0]["how"]["reason"]
 
 
 def test_a_cluster_of_one_node_has_its_policies_checked_on_it() -> None:
-    policy = _policy_cluster(nodes=1)
-    assert {check["target"]["node"] for check in _checks(policy, "closed")} == {"node-0"}
+    policy = policies_cluster(nodes=1)
+    assert {check["target"]["node"] for check in policy_checks(policy, "closed")} == {"node-0"}
 
 
 def test_no_pod_of_the_cases_is_outside_of_the_two_namespaces_that_are_removed() -> None:
-    objects = policy_pods(SETTINGS, _NAMES)
+    objects = policy_pods(SETTINGS, NAMES)
     own = {item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"}
     assert own == {"flatnet-check-policy", "flatnet-check-policy-outside"}
     inside = [item for item in objects if item["kind"] != "Namespace"]
@@ -192,13 +92,19 @@ def test_no_pod_of_the_cases_is_outside_of_the_two_namespaces_that_are_removed()
         assert item["kind"] == "ServiceAccount" or labels[POD] == "subject" or SUBJECT not in labels
 
 
-def _run(symptom: Symptom, engine: str = "calico") -> list[Finding]:
-    policy = _policy_cluster(engine)
-    made = [check for step in STEPS for check in _checks(policy, step)]
+def _run(
+    symptom: Symptom,
+    engine: str = "calico",
+    states: Mapping[str, Json] | None = None,
+    units: Sequence[str] = (),
+) -> list[Finding]:
+    policy = policies_cluster(engine, units=units)
+    made = [check for step in STEPS for check in policy_checks(policy, step)]
     probes: dict[str, Json] = {node: {"results": []} for node in NODES}
     for check in made:
         probes[check["source"]["node"]]["results"].append(symptom(check) or right(check))
-    return [finding for finding in findings(policy.cluster, made, probes) if not finding["ok"]]
+    found = findings(policy.cluster, made, probes, states)
+    return [finding for finding in found if not finding["ok"]]
 
 
 def _denied(check: Check) -> bool:
@@ -206,12 +112,7 @@ def _denied(check: Check) -> bool:
 
 
 def test_an_engine_that_does_nothing_on_a_node_is_one_cause() -> None:
-    def symptom(check: Check) -> Json | None:
-        subject = check["target"] if "/ingress-" in check["id"] else check["source"]
-        broken = _denied(check) and subject["node"] == "node-1"
-        return wrong(check, observed=check["source"]["address"]) if broken else None
-
-    failed = _run(symptom)
+    failed = _run(_nothing_on("node-1"))
     assert {finding["cause"] for finding in failed} == {"calico enforces no NetworkPolicy on node-1"}
     first = failed[0]
     assert difference(first) == (
@@ -219,6 +120,37 @@ def test_an_engine_that_does_nothing_on_a_node_is_one_cause() -> None:
         f"{first['target']['node']}/{first['target']['name']} ({first['target']['address']}), which saw "
         f"{first['source']['address']}, which nothing should let it do"
     )
+
+
+def _nothing_on(node: str) -> Symptom:
+    """Return what an engine that does nothing on the node does to a check."""
+
+    def symptom(check: Check) -> Json | None:
+        subject = check["target"] if "/ingress-" in check["id"] else check["source"]
+        broken = _denied(check) and subject["node"] == node
+        return wrong(check, observed=check["source"]["address"]) if broken else None
+
+    return symptom
+
+
+def test_an_engine_whose_daemon_does_not_run_is_named_by_its_unit() -> None:
+    stopped = {"kube-router": {"state": "inactive/dead", "restarts": 0, "last": ""}}
+    failed = _run(_nothing_on("node-1"), "kube_router", {"node-1": {"units": stopped}}, ["kube-router"])
+    assert {finding["cause"] for finding in failed} == {"kube-router does not run on node-1 (inactive/dead)"}
+    # It is not the one to blame on another node.
+    failed = _run(_nothing_on("node-2"), "kube_router", {"node-1": {"units": stopped}}, ["kube-router"])
+    assert {finding["cause"] for finding in failed} == {"kube_router enforces no NetworkPolicy on node-2"}
+
+
+@pytest.mark.parametrize(("setting", "named"), [("iptables", True), ("ip6tables", False)])
+def test_bridged_packets_that_no_rule_sees_are_named(setting: str, named: bool) -> None:
+    state = {"settings": {f"net.bridge.bridge-nf-call-{setting}": "0"}}
+    failed = _run(_nothing_on("node-1"), "kube_router", {"node-1": state})
+    assert {finding["cause"] for finding in failed} == {
+        "bridged packets pass the rules of kube_router by on node-1: net.bridge.bridge-nf-call-iptables is 0"
+        if named
+        else "kube_router enforces no NetworkPolicy on node-1"
+    }
 
 
 def test_what_an_engine_lets_through_is_named_with_what_the_policy_allows() -> None:
@@ -272,5 +204,5 @@ def test_policies_that_nobody_enforces_are_a_failed_check_with_their_names() -> 
 
 def test_without_policies_or_with_an_engine_nothing_is_wrong_with_them() -> None:
     assert _policies(cluster(), [])[1]["ok"]
-    made = cluster_checks(_policy_cluster().cluster, SETTINGS, [_policy_object("shop", "deny")])
+    made = cluster_checks(policies_cluster().cluster, SETTINGS, [_policy_object("shop", "deny")])
     assert "network_policies" not in {check["class"] for check, _ in made}
