@@ -36,6 +36,7 @@ ATTEMPTS = {
     "geneve": "ip link add flatnet0 type geneve id 1 remote 127.0.0.1",
     "gre": "ip link add flatnet0 type gre local 127.0.0.1 remote 127.0.0.2",
     "ipip": "ip link add flatnet0 type ipip local 127.0.0.1 remote 127.0.0.2",
+    "ip_set_hash_net": "ipset create flatnet1 hash:net",
     "ipset": "ipset create flatnet0 hash:ip",
     "iptables": "iptables -t nat -N FLATNET",
     "nftables": "nft add table ip flatnet0",
@@ -47,14 +48,18 @@ ATTEMPTS = {
 }
 
 # Of these a module tells nothing: iptables works with those of nftables as well, or is too old for them.
-# Each is used as kube-proxy (pkg/proxy there) and the CNI plugin portmap use it.
+# Each is used as kube-proxy (pkg/proxy there), the CNI plugin portmap and kube-router
+# (pkg/controllers/netpol there) use it.
 XTABLES = {
     "xt_addrtype": "-m addrtype --dst-type LOCAL -j RETURN",
     "xt_comment": "-m comment --comment flatnet -j RETURN",
     "xt_conntrack": "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+    "xt_limit": "-m limit --limit 10/minute --limit-burst 10 -j RETURN",
     "xt_mark": "-m mark --mark 0x4000/0x4000 -j MARK --set-xmark 0x4000/0x0",
     "xt_masquerade": "-j MASQUERADE",
     "xt_multiport": "-p tcp -m multiport --dports 80,443 -j RETURN",
+    "xt_nflog": "-j NFLOG --nflog-group 100",
+    "xt_physdev": "-m physdev --physdev-is-bridged -j RETURN",
     "xt_recent": "-m recent --name flatnet --set -j RETURN",
     "xt_set": "-m set --match-set flatnet0 src -j RETURN",
     "xt_statistic": "-m statistic --mode random --probability 0.5 -j RETURN",
