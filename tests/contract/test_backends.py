@@ -6,13 +6,18 @@ import yaml
 
 from flatnet.contract import Contract, find_contracts
 from tests.docs.backend_choice import choice_table
-from tests.docs.backends import BEGIN, END, TARGET, main, page, scenarios, tables
+from tests.docs.backends import BEGIN, END, TARGET, engines, main, page, scenarios, tables
 from tests.docs.measured import machine_tour, measured_section
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = find_contracts([ROOT / "roles"])
 BACKENDS = sorted((ROOT / "roles").glob("cni_*"))
+ENGINES = sorted((ROOT / "roles").glob("policy_*"))
 by_backend = pytest.mark.parametrize("role", BACKENDS, ids=[role.name for role in BACKENDS])
+by_engine = pytest.mark.parametrize("role", ENGINES, ids=[role.name for role in ENGINES])
+by_either = pytest.mark.parametrize(
+    "role", [*BACKENDS, *ENGINES], ids=[role.name for role in (*BACKENDS, *ENGINES)]
+)
 
 
 def contract(role: Path) -> Contract:
@@ -24,8 +29,13 @@ def test_a_backend_has_a_contract(role: Path) -> None:
     assert contract(role).kind == "backend"
 
 
-@by_backend
-def test_a_backend_runs_the_units_that_it_declares(role: Path) -> None:
+@by_engine
+def test_an_engine_has_a_contract(role: Path) -> None:
+    assert contract(role).kind == "policy_engine"
+
+
+@by_either
+def test_a_backend_or_an_engine_runs_the_units_that_it_declares(role: Path) -> None:
     tasks = yaml.safe_load((role / "tasks/main.yml").read_text())
     assert [task for task in tasks if "node_state" in task]
     variables = yaml.safe_load((role / "vars/main.yml").read_text())
@@ -74,6 +84,11 @@ def test_a_backend_has_a_scenario(role: Path) -> None:
     assert contract(role).name in {one.backend for one in scenarios() if one.name != "tour"}
 
 
+@by_engine
+def test_an_engine_has_a_scenario(role: Path) -> None:
+    assert contract(role).name in {scenario.policy_engine for scenario in scenarios()}
+
+
 def test_the_tables_about_backends_are_up_to_date() -> None:
     text = (ROOT / TARGET).read_text()
     assert text == page(text), "run: make docs"
@@ -103,6 +118,23 @@ def test_a_backend_without_a_scenario_is_told_as_verified_nowhere(tmp_path: Path
     )
 
 
+def test_an_engine_is_told_with_where_it_was_verified(tmp_path: Path) -> None:
+    assert engines(tmp_path) == "There is none yet.\n"
+    copy_role(tmp_path, "policy", "kube_router", "other")
+    copy_backend(tmp_path, "kubenet", "kubenet")
+    assert (
+        engines(tmp_path).splitlines()[2].endswith("| IPv4, IPv6, both | iptables, nftables | nowhere yet |")
+    )
+    (tmp_path / "molecule/odd/inventory").mkdir(parents=True)
+    (tmp_path / "molecule/odd/molecule.yml").write_text("---\n")
+    settings = {"cluster_network_backend": "kubenet", "cluster_network_policy_engine": "other"}
+    inventory = {"k8s_cluster": {"vars": settings, "hosts": {"node-1": None}}}
+    (tmp_path / "molecule/odd/inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
+    line = engines(tmp_path).splitlines()[2]
+    assert line.startswith("| [other](../roles/policy_other/README.md) | NetworkPolicy as chains of iptables")
+    assert line.endswith("| container hosts, scenario `odd`: kubenet, IPv4, kube-proxy iptables |")
+
+
 def test_who_meets_a_wish_is_read_from_the_contracts() -> None:
     found = find_contracts([ROOT / "roles"])
     rows = choice_table([found.backend("flannel").in_mode("vxlan"), found.backend("kubenet").in_mode()])
@@ -126,7 +158,8 @@ def test_a_page_that_is_behind_is_told_and_written(
     assert main(["--root", str(tmp_path), "--check"]) == 0
     text = (tmp_path / TARGET).read_text()
     assert text.startswith(f"# Backends\n\n{BEGIN}\n| you have or want | take |\n")
-    assert text.endswith(f"## What each one is\n\n{tables(tmp_path)}\n{END}\nMore.\n")
+    assert f"## What each one is\n\n{tables(tmp_path)}\n## Policy engines\n\n" in text
+    assert text.endswith(f"\n\n{engines(tmp_path)}\n{END}\nMore.\n")
 
 
 @pytest.mark.parametrize(
@@ -157,9 +190,14 @@ def test_what_the_tables_cannot_be_made_from_is_named(
 
 def copy_backend(root: Path, name: str, new: str) -> None:
     """Write a role below the root that declares what the backend does, under another name."""
-    declared = yaml.safe_load((ROOT / f"roles/cni_{name}/meta/contract.yml").read_text()) | {"name": new}
-    (root / f"roles/cni_{new}/meta").mkdir(parents=True)
-    (root / f"roles/cni_{new}/meta/contract.yml").write_text(yaml.safe_dump(declared, sort_keys=False))
+    copy_role(root, "cni", name, new)
+
+
+def copy_role(root: Path, kind: str, name: str, new: str) -> None:
+    """Write a role below the root with the contract of one here, under another name."""
+    declared = yaml.safe_load((ROOT / f"roles/{kind}_{name}/meta/contract.yml").read_text()) | {"name": new}
+    (root / f"roles/{kind}_{new}/meta").mkdir(parents=True)
+    (root / f"roles/{kind}_{new}/meta/contract.yml").write_text(yaml.safe_dump(declared, sort_keys=False))
 
 
 def test_what_was_measured_is_told_with_the_machine_and_what_it_lacks(tmp_path: Path) -> None:

@@ -89,6 +89,6 @@ def test_every_required_input_is_wired() -> None:
         .items()
         if option.get("required")
         and name not in yaml.safe_load(WIRING)
-        and not re.match(r"cni_|cluster_objects_", name)
+        and not re.match(r"cni_|policy_|cluster_objects_", name)
     ]
     assert missing == []

@@ -40,7 +40,7 @@ _WISHES = (
     _Wish(
         "NetworkPolicy, enforced by the backend itself",
         lambda one: one.policy == "backend",
-        "none of these; add a [policy engine](#add-a-policy-engine)",
+        "none of these; take a [policy engine](#policy-engines) beside it",
     ),
     _Wish("kube-proxy in mode `ipvs`", lambda one: "ipvs" in one.kube_proxy_modes),
     _Wish("Services without kube-proxy", lambda one: "none" in one.kube_proxy_modes),

@@ -27,6 +27,10 @@ END = "<!-- Until here. -->\n"
 _HEADING = "## What each one is"
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _UNDERLAY_MTU = 1500
+_ENGINES_HEADING = "## Policy engines"
+_ENGINES_WORDS = (
+    "An engine enforces NetworkPolicy beside a backend that does not: `cluster_network_policy_engine`."
+)
 _CONNECTIONS = {
     "node_to_local_pod": "node to its own pod",
     "node_to_remote_pod": "node to a pod of another node",
@@ -43,6 +47,7 @@ class Scenario(NamedTuple):
     """Empty for the first."""
     families: tuple[str, ...]
     kube_proxy_mode: str
+    policy_engine: str
 
 
 def scenarios(root: Path = ROOT) -> list[Scenario]:
@@ -83,6 +88,7 @@ def _scenario(directory: Path) -> Scenario:
         str(values["cluster_network_backend_mode"]),
         tuple(families),
         str(values["cluster_kube_proxy_mode"]),
+        str(values["cluster_network_policy_engine"]),
     )
 
 
@@ -132,11 +138,6 @@ def _row(one: Resolved, proofs: Sequence[Scenario]) -> str:
     mtus = {family: pod_mtu(_UNDERLAY_MTU, overhead, [family]) for family in one.families}
     same = len(set(mtus.values())) == 1
     mtu = str(next(iter(mtus.values()))) if same else ", ".join(f"{mtus[f]} ({_FAMILIES[f]})" for f in mtus)
-    verified = [
-        f"container hosts, scenario `{proof.name}`: {_families(proof.families)}, "
-        f"kube-proxy {proof.kube_proxy_mode}"
-        for proof in proofs
-    ]
     cells = [
         f"[{titled(one.data)}](../roles/{one.role}/README.md)",
         one.description,
@@ -144,9 +145,44 @@ def _row(one: Resolved, proofs: Sequence[Scenario]) -> str:
         _families(one.families) + (", both" if len(one.families) > 1 else ""),
         ", ".join(one.kube_proxy_modes),
         one.policy,
-        "; ".join(verified) or "nowhere yet",
+        _verified(proofs),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _verified(proofs: Sequence[Scenario], backends: bool = False) -> str:
+    """Return where something was verified. backends: whether to tell with which backend."""
+    words = [
+        f"container hosts, scenario `{proof.name}`: {proof.backend + ', ' if backends else ''}"
+        f"{_families(proof.families)}, kube-proxy {proof.kube_proxy_mode}"
+        for proof in proofs
+    ]
+    return "; ".join(words) or "nowhere yet"
+
+
+def engines(root: Path = ROOT) -> str:
+    """Return the table of policy engines as Markdown. Raises FlatnetError as tables does."""
+    found = find_contracts([root / "roles"]).policy_engines.values()
+    rows = []
+    for contract in found:
+        one = contract.in_mode()
+        proofs = [proof for proof in scenarios(root) if proof.policy_engine == contract.name]
+        cells = [
+            f"[{contract.name}](../roles/{contract.role}/README.md)",
+            one.description,
+            _families(one.families) + (", both" if len(one.families) > 1 else ""),
+            ", ".join(one.kube_proxy_modes),
+            _verified(proofs, backends=True),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    if not rows:
+        return "There is none yet.\n"
+    lines = [
+        "| engine | how policies are enforced | families | kube-proxy | verified where |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _families(families: Sequence[str]) -> str:
@@ -162,6 +198,7 @@ def page(before: str, root: Path = ROOT) -> str:
     choice = choice_table(_every(root))
     measured = measured_section(find_contracts([root / "roles"]))
     parts = [choice, _HEADING, tables(root).rstrip(), *([measured] if measured else [])]
+    parts += [_ENGINES_HEADING, _ENGINES_WORDS, engines(root).rstrip()]
     written = "\n\n".join(parts)
     return f"{head}{BEGIN}\n{written}\n\n{END}{tail}"
 

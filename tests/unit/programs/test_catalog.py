@@ -91,7 +91,7 @@ def test_what_upstream_publishes_of_the_cluster_is_pinned_for_both_architectures
         for program in catalog.programs
         if catalog.upstream_of(program).published(program, architecture) is None
     }
-    assert unpublished == {"agnhost", "coredns", "flanneld", "pause"}
+    assert unpublished == {"agnhost", "coredns", "flanneld", "kube-router", "pause"}
 
 
 def test_addresses_and_members_are_filled_in_with_version_and_architecture(catalog: Catalog) -> None:

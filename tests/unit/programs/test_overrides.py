@@ -78,7 +78,7 @@ def test_architectures_may_have_files_of_their_own(tmp_path: Path) -> None:
         (
             {"upstreams": {"etcdd": {}}},
             "upstreams has the unknown entry 'etcdd'; known: agnhost, cni-plugins, containerd, coredns, "
-            "etcd, flannel, kubernetes, pause, runc",
+            "etcd, flannel, kube-router, kubernetes, pause, runc",
         ),
         ({"upstreams": {"etcd": None}}, "upstreams.etcd must be a mapping, not None"),
         (
