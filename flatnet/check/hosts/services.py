@@ -1,6 +1,7 @@
 """Faults of a node's rules for services: those of another mode of kube-proxy, and those of others."""
 
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 
 from flatnet.check.facts import Cluster
@@ -15,6 +16,12 @@ def service_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
     in_iptables = sorted({_name(found) for found in filters if found["services"] and found["name"] != "nft"})
     in_nft = [found for found in filters if found["services"] and found["name"] == "nft"]
     stale = []
+    # A backend that carries services itself may do it in the way of kube-proxy.
+    makes = cluster.plan["backend"].get("makes", {})
+    if any(fnmatchcase("KUBE-SERVICES", pattern) for pattern in makes.get("chains", [])):
+        in_iptables = []
+    if any(table["name"] == "kube-proxy" for table in makes.get("tables", [])):
+        in_nft = []
     if mode in ("nftables", "none") and in_iptables:
         stale.append(f"KUBE-SERVICES in {' and '.join(in_iptables)}")
     if mode == "iptables" and len({name.replace("ip6tables", "iptables") for name in in_iptables}) > 1:

@@ -174,6 +174,27 @@ def test_tables_that_the_backend_makes_are_its_own_business() -> None:
     assert faults(facts, "node-1", changed) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "makes"),
+    [
+        ("nft", {"tables": [{"family": "ip", "name": "kube-proxy"}]}),
+        ("iptables-nft", {"chains": ["EXAMPLE-*", "KUBE-*"]}),
+    ],
+)
+def test_rules_for_services_are_not_another_modes_where_the_backend_makes_them(
+    name: str, makes: Json
+) -> None:
+    def found(makes: Json) -> list[str]:
+        data = plan()
+        data["kube_proxy_mode"] = "none"
+        data["backend"] = {**data["backend"], "makes": {**data["backend"]["makes"], **makes}}
+        seen = state(1, filters=[{**_FILTER, "services": 0}, {**_FILTER, "name": name}])
+        return [fault.cause for fault in faults(replace(cluster(), plan=data), "node-1", seen)]
+
+    assert found(makes) == []
+    assert len(found({})) == 1
+
+
 def test_every_subject_of_every_node_is_a_check_and_every_fault_is_one_that_failed() -> None:
     broken = state(
         1, units={name: {"state": "inactive/dead", "restarts": 0, "last": ""} for name in ("a", "b")}
