@@ -26,6 +26,9 @@ from flatnet.check.hosts.fault import SERVICE_CLASSES
 from flatnet.check.hosts.node import CONTROL_PLANE
 from flatnet.check.model import Finding
 
+# The words of Go's resolver for NXDOMAIN and SERVFAIL, in which a probe pod reports its lookup.
+_UNKNOWN_NAMES = ("no such host", "server misbehaving")
+
 
 def explain(findings: Sequence[Finding], clues: Clues) -> None:
     """Fill in cause and look of every failed finding, those first that others follow from."""
@@ -246,19 +249,19 @@ def _dead_upstream(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 
 def _server_failure(finding: Finding, clues: Clues) -> Diagnosis | None:
-    """Name what DNS answers when it has nothing to answer from (RFC 1035, section 4.1.1, RCODE 2).
+    """Name what DNS says of a Service that exists when it has not heard of it.
 
-    CoreDNS does so until it has read Services from the API server, and says of a new one that there is none
-    when it is cut off later. Its pods may be on any node, so what is below may have failed elsewhere than at
-    the one who asks.
+    CoreDNS answers SERVFAIL (RFC 1035, section 4.1.1) until it has read Services from the API server, and
+    NXDOMAIN for a new one when it was cut off since; how long it waits before it asks again grows to half a
+    minute. Its pods may be on any node, so what is below may have failed elsewhere than at the one who asks.
     """
-    if finding["class"] != "dns_service" or finding["observed"] not in ("SERVFAIL", "NXDOMAIN"):
+    if finding["class"] != "dns_service":
         return None
-    below = next(iter(clues.roots.values()), None)
-    if below or finding["observed"] == "NXDOMAIN":
-        return below
-    return (
-        "DNS answers SERVFAIL: CoreDNS has not heard from the API server",
+    told = finding["error"] == "name" and any(words in finding["detail"] for words in _UNKNOWN_NAMES)
+    if not told and finding["observed"] not in ("SERVFAIL", "NXDOMAIN"):
+        return None
+    return next(iter(clues.roots.values()), None) or (
+        "DNS does not know a Service that exists: CoreDNS has not heard from the API server",
         "the log of the CoreDNS pods; the nodes that they are on",
     )
 

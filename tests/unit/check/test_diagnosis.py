@@ -261,7 +261,7 @@ def test_ports_of_a_node_are_laid_to_that_node(kind: str, error: str, cause: str
 def test_names_that_resolve_wrongly_are_told_from_a_dns_that_is_silent() -> None:
     def symptom(check: Check) -> Json | None:
         return (
-            wrong(check, observed="NXDOMAIN")
+            wrong(check, observed="10.32.0.77")
             if check["protocol"] == "dns-udp" and check["class"] == "dns_service"
             else None
         )
@@ -275,7 +275,9 @@ def _server_failure(check: Check) -> Json | None:
 
 
 def test_a_dns_that_has_not_heard_from_the_api_server_is_named() -> None:
-    assert causes(run(_server_failure)) == {"DNS answers SERVFAIL: CoreDNS has not heard from the API server"}
+    assert causes(run(_server_failure)) == {
+        "DNS does not know a Service that exists: CoreDNS has not heard from the API server"
+    }
 
 
 def test_a_dns_that_fails_is_laid_to_what_its_pods_do_not_reach() -> None:
@@ -429,12 +431,17 @@ def test_what_a_service_or_dns_suffers_from_a_node_that_takes_no_part_is_laid_to
     assert causes(failures) == {"no route to 10.200.0.0/24 (pods of node-0) on node-1"}
 
 
-def test_a_name_that_does_not_exist_on_a_sound_network_is_no_matter_of_the_network() -> None:
+def test_a_service_that_dns_has_not_heard_of_is_one_cause_for_whoever_asks() -> None:
     def symptom(check: Check) -> Json | None:
-        asked = check["class"] == "dns_service" and check["source"]["kind"] == "node"
-        return wrong(check, "NXDOMAIN") if asked and check["source"]["node"] == "node-1" else None
+        if check["class"] != "dns_service":
+            return None
+        if check["source"]["kind"] == "node":
+            return wrong(check, "NXDOMAIN")
+        return wrong(check, error="name", detail="lookup named-0 on 10.32.0.10:53: no such host")
 
-    assert causes(run(symptom)) == {"names resolve wrongly on node-1"}
+    assert causes(run(symptom)) == {
+        "DNS does not know a Service that exists: CoreDNS has not heard from the API server"
+    }
 
 
 def test_dns_that_does_not_answer_where_packets_get_lost_is_laid_to_the_loss() -> None:
