@@ -34,6 +34,7 @@ class Clues:
     mtus: what the pods of a node have that is not the planned MTU, by node; lost_host_ports: which of them
     do not answer, by node.
     api_problem: why there are no objects, "" where there are.
+    absent: what was said of nodes that could not be reached, by node.
     dead_upstreams: which servers that DNS forwards to do not answer, by the node that asked.
     dns_problem: why no pod answers for the DNS Service, "" where one does.
     losses: what the packets that got lost were laid to, by the nodes between which they did.
@@ -54,6 +55,7 @@ class Clues:
     dns_problem: str = ""
     api_problem: str = ""
     dead_upstreams: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
     roots: dict[str, Diagnosis] = field(default_factory=dict)
     losses: dict[str, Diagnosis] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class Clues:
         findings: Iterable[Finding],
         evidence: Mapping[str, Json],
         before: Mapping[str, Json] | None = None,
+        absent: Mapping[str, str] | None = None,
     ) -> "Clues":
         """Return the clues in a whole run."""
         passed, failed = set(), set()
@@ -110,6 +113,7 @@ class Clues:
             dns_problem,
             api_problem,
             dead_upstreams,
+            absent or {},
         )
 
     def has_passed(self, kind: str, protocol: str, source: str, target: str) -> bool:

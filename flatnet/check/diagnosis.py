@@ -60,10 +60,13 @@ def diagnose(finding: Finding, clues: Clues) -> Diagnosis:
 
 
 def _not_made(finding: Finding, clues: Clues) -> Diagnosis | None:
-    del clues
-    if finding["error"] != "not made":
-        return None
-    return finding["detail"], f"ansible -m ping {finding['source']['node'] or finding['target']['node']}"
+    """Lay to a host that could not be reached what it did not do, and that others do not reach it either."""
+    if finding["error"] == "not made":
+        return finding["detail"], f"ansible -m ping {finding['source']['node'] or finding['target']['node']}"
+    for node in ends(finding) if finding["error"] else ():
+        if node in clues.absent:
+            return clues.absent[node], f"ansible -m ping {node}"
+    return None
 
 
 def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:

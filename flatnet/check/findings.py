@@ -23,7 +23,8 @@ def findings(
     results = _results(probes.values())
     merged = [_merge(check, results.get(check["id"]) or _not_made(check, probes)) for check in checks]
     evidence = {node: probe.get("evidence") or {} for node, probe in probes.items()}
-    explain(merged, Clues.of(cluster, merged, evidence, states))
+    absent = {node: _absence(node, probe) for node, probe in probes.items() if probe.get("unreachable")}
+    explain(merged, Clues.of(cluster, merged, evidence, states, absent))
     return merged
 
 
@@ -34,18 +35,21 @@ def _results(probes: Iterable[Json]) -> dict[str, Result]:
 def _not_made(check: Check, probes: Mapping[str, Json]) -> Result:
     # What the controller sends to a node is made along with that node's own part.
     node = check["source"]["node"] or check["target"]["node"]
-    message = str((probes.get(node) or {}).get("msg") or "it did not take part")
-    message = message.removeprefix("Task failed: ").strip()
     return {
         "id": check["id"],
         "ok": False,
         "observed": "",
         "expected": check["expected"],
         "error": "not made",
-        "detail": f"{node} did not run its checks: {message}",
+        "detail": _absence(node, probes.get(node) or {}),
         "milliseconds": 0.0,
         "tries": 0,
     }
+
+
+def _absence(node: str, probe: Json) -> str:
+    message = str(probe.get("msg") or "it did not take part").removeprefix("Task failed: ").strip()
+    return f"{node} did not run its checks: {message}"
 
 
 def _merge(check: Check, result: Result) -> Finding:

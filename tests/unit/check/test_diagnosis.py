@@ -475,3 +475,23 @@ def test_bridged_packets_that_pass_by_are_named_where_only_udp_happens_to_fail()
 
     evidence: dict[str, Json] = {"node-0": {"settings": {"net.bridge.bridge-nf-call-iptables": "0"}}}
     assert causes(run(symptom, evidence)) == {"bridged packets pass kube-proxy's rules by on node-0"}
+
+
+@pytest.mark.parametrize("unreachable", [True, False])
+def test_a_host_that_is_off_is_the_one_cause_of_all_that_it_takes_part_in(unreachable: bool) -> None:
+    facts = with_pod(2, "server", [], "no condition Ready yet")
+    everything = checks(facts)
+    probes: dict[str, Json] = {
+        node: {"results": [], "evidence": {"routes": ROUTES[node]}} for node in ("node-0", "node-1")
+    }
+    probes["node-2"] = {"msg": "cannot be reached", "unreachable": unreachable}
+    for check in everything:
+        if check["source"]["node"] in probes and check["source"]["node"] != "node-2":
+            lost = "node-2" in _pair(check)
+            probes[check["source"]["node"]]["results"].append(_silent(check) if lost else right(check))
+    failures = [finding for finding in findings(facts, everything, probes) if not finding["ok"]]
+    off = "node-2 did not run its checks: cannot be reached"
+    found = causes([failure for failure in failures if failure["source"]["kind"] != "controller"])
+    # One that cannot make its checks, and is reached, explains nothing but that.
+    assert (found == {off}) == unreachable
+    assert off in found
