@@ -1,4 +1,4 @@
-"""The ways of breaking a network that the scenario broken_networks tries."""
+"""The ways of breaking a network that the scenario broken_networks tries, and the default one in part."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-_FAULTS = yaml.safe_load(
-    (Path(__file__).parents[2] / "molecule/broken_networks/vars/faults.yml").read_text()
-)["faults"]
+_MOLECULE = Path(__file__).parents[2] / "molecule"
+_FAULTS = yaml.safe_load((_MOLECULE / "broken_networks/vars/faults.yml").read_text())["faults"]
+_TROUBLES = yaml.safe_load((_MOLECULE / "broken_networks/vars/troubles.yml").read_text())["troubles"]
 _HOSTS = ("control-plane-1", "node-1", "node-2")
 
 
@@ -19,8 +19,35 @@ def test_no_two_ways_share_a_name_and_so_a_report() -> None:
 
 @pytest.mark.parametrize("fault", _FAULTS, ids=lambda fault: str(fault["name"]))
 def test_a_way_says_where_how_back_and_by_what_name(fault: dict[str, str]) -> None:
-    assert set(fault) == {"name", "host", "break", "restore", "cause"}
+    assert set(fault) - {"new_probes"} == {"name", "host", "break", "restore", "cause"}
     assert fault["host"] in _HOSTS
     assert re.fullmatch("[a-z0-9_]+", fault["name"])
     # Named is a host or a part of the cluster, and not just anything.
     assert any(host in re.sub(r"\\", "", fault["cause"]) for host in (*_HOSTS, "DNS", "NetworkPolicy"))
+
+
+def test_those_about_new_probes_come_first() -> None:
+    # The others leave theirs behind.
+    new = [bool(fault.get("new_probes")) for fault in _FAULTS]
+    assert new == sorted(new, reverse=True)
+
+
+def test_there_are_as_many_as_were_promised() -> None:
+    assert len(_FAULTS) >= 35
+
+
+def test_each_that_the_default_scenario_names_is_one_of_them() -> None:
+    inventory = yaml.safe_load((_MOLECULE / "default/inventory/hosts.yml").read_text())
+    pattern = inventory["k8s_cluster"]["vars"]["broken_networks_faults"]
+    wanted = pattern.removeprefix("^(").removesuffix(")$").split("|")
+    assert len(wanted) >= 12
+    assert [fault["name"] for fault in _FAULTS if re.search(pattern, fault["name"])] == [
+        fault["name"] for fault in _FAULTS if fault["name"] in wanted
+    ]
+    assert set(wanted) <= {fault["name"] for fault in _FAULTS}
+
+
+@pytest.mark.parametrize("trouble", _TROUBLES, ids=lambda trouble: str(trouble["name"]))
+def test_a_trouble_says_how_long_a_check_may_take(trouble: dict[str, str | int]) -> None:
+    assert set(trouble) == {"name", "break", "restore", "seconds", "cause"}
+    assert 15 < int(trouble["seconds"]) <= 90
