@@ -88,8 +88,14 @@ def _no_control_plane(finding: Finding, clues: Clues) -> Diagnosis | None:
             return fault.diagnosis
     if finding["class"] != "api_server" and not clues.api_problem:
         return None
+    # A namespace that does not go is no matter of the API server, but of who empties it.
+    what = (
+        "there can be no probes"
+        if clues.api_problem.startswith("Namespace ")
+        else "the API server does not answer"
+    )
     return (
-        f"the API server does not answer: {clues.api_problem}",
+        f"{what}: {clues.api_problem}",
         "journalctl -u kube-apiserver -u etcd on the hosts of the control plane",
     )
 

@@ -15,7 +15,7 @@ from .wait import wait_until_gone, wait_until_ready
 ANNOTATION = "flatnet.io/claim"
 _COLLECTION = "/api/v1/namespaces"
 # The namespace controller takes some seconds to empty one.
-_LEAVING_SECONDS = 45.0
+_LEAVING_SECONDS = 60.0
 _ATTEMPTS = 5
 
 

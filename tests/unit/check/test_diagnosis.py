@@ -4,6 +4,7 @@ import pytest
 from check_example import SETTINGS, checks, cluster, plan, right, with_pod, wrong
 from check_symptoms import ROUTES, Symptom, causes, run, way
 
+from flatnet.check.cluster_state import cluster_checks
 from flatnet.check.facts import Cluster, cluster_facts
 from flatnet.check.findings import findings
 from flatnet.check.matrix import part
@@ -495,3 +496,21 @@ def test_a_host_that_is_off_is_the_one_cause_of_all_that_it_takes_part_in(unreac
     # One that cannot make its checks, and is reached, explains nothing but that.
     assert (found == {off}) == unreachable
     assert off in found
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        ("timed out", "the API server does not answer: timed out"),
+        (
+            "Namespace flatnet-check still exists",
+            "there can be no probes: Namespace flatnet-check still exists",
+        ),
+    ],
+)
+def test_why_there_are_no_probes_is_told_by_what_the_api_server_said(trouble: str, cause: str) -> None:
+    facts = cluster_facts(plan(), [], [], message=trouble)
+    whole = cluster_checks(facts, SETTINGS, [], trouble)
+    probes: dict[str, Json] = {"": {"results": [result for _, result in whole]}}
+    found = findings(facts, [check for check, _ in whole], probes)
+    assert causes([finding for finding in found if not finding["ok"]]) == {cause}
