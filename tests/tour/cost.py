@@ -19,7 +19,7 @@ class Cost(NamedTuple):
     def until_now(cls, prefix: str) -> "Cost":
         """Return what there was until now. prefix: of the hosts."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return cls(time.monotonic(), used.ru_utime + used.ru_stime, _of_hosts(prefix))
+        return cls(time.monotonic(), used.ru_utime + used.ru_stime, of_hosts(prefix))
 
     def since(self, before: "Cost") -> "Cost":
         """Return what has come since then."""
@@ -30,7 +30,7 @@ class Cost(NamedTuple):
         return f"{self.seconds:.1f} s ({self.controller:.1f} + {self.hosts:.1f} s of CPU)"
 
 
-def _of_hosts(prefix: str, root: Path = CONTROL_GROUPS) -> float:
+def of_hosts(prefix: str, root: Path = CONTROL_GROUPS) -> float:
     """Return the CPU seconds of a cluster's hosts, by control groups of version 1 or 2."""
     group = control_group(prefix)
     first = root / "cpuacct" / group / "cpuacct.usage"
