@@ -11,7 +11,8 @@ from tests.tour.hosts import CONTROL_PLANE, KUBECTL, Hosts
 
 NAMESPACE, NAME = "tour", "everywhere"
 _IMAGE = "flatnet.local/agnhost:probe"
-_PORT, _HOST_PORT = 8080, 18080
+# Of the host none that the check takes for itself.
+_PORT, _HOST_PORT = 8080, 28080
 
 
 def objects() -> dict[str, Any]:
