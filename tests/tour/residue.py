@@ -9,6 +9,7 @@ _RANDOM = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "HASH"),
     (re.compile(r"\bKUBE-(SVC|SEP|EXT|FW|SVL|XLB)-[A-Z0-9]{16}\b"), r"KUBE-\1-*"),
+    (re.compile(r"\bKUBE-(POD-FW|NWPLCY)-[A-Z2-7]{16}\b"), r"KUBE-\1-*"),
     (re.compile(r"\bCNI-(DN|SN)-[0-9a-f]+\b"), r"CNI-\1-*"),
     (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
     (re.compile(r"\bfe80:[0-9a-f:]+"), "fe80::*"),
@@ -35,6 +36,7 @@ EXCEPTIONS: Sequence[tuple[str, str]] = (
         r'^packet filter .*--comment "?flatnet-(switch|check)',
         "services of the measurement and the check, which kube-proxy takes out when it comes to it",
     ),
+    (r"^packet filter .*KUBE-POD-FW-\*", "one for each pod, by kube-router, with the rules that lead there"),
     (r"^packet filter \S+ \S+ (:|-A )CNI-(DN|SN)-\*", "one for each pod with a host port"),
     (
         r"^table ip6? (kube-proxy|cni_hostport) (?!table )",

@@ -12,6 +12,9 @@ FRESH = [
     "packet filter iptables *nat -A KUBE-SEP-ABCDEFGHIJKLMNOP -s 10.200.1.2/32 -j KUBE-MARK-MASQ",
     "packet filter iptables *nat -A KUBE-SERVICES -d 10.32.0.10/32 -j KUBE-SVC-ABCDEFGHIJKLMNOP",
     "packet filter iptables *filter -A OUTPUT -j KUBE-FIREWALL",
+    "packet filter iptables *filter :KUBE-POD-FW-ABCDEFGHIJKLMNO2",
+    "packet filter iptables *filter -A KUBE-ROUTER-OUTPUT -d 10.200.1.2/32 -j KUBE-POD-FW-ABCDEFGHIJKLMNO2",
+    "packet filter iptables *filter -A KUBE-POD-FW-ABCDEFGHIJKLMNO2 -s 10.200.1.2/32 -j KUBE-NWPLCY-DEFAULT",
     "path /var/lib/kubelet/pods/6c1b2c3e-8a51-4c4f-9d0b-5d0c8b1f7a10 drwxr-x--- root",
     "route 10.200.1.0/24 dev cbr0 proto kernel scope link src 10.200.1.1",
     "process coredns",
@@ -21,7 +24,8 @@ FRESH = [
 
 def test_the_same_network_with_other_pods_has_no_residue() -> None:
     other = [line.replace("1a2b3c4d", "99999999").replace("6c1b2c3e", "00000000") for line in FRESH]
-    assert residue([line for line in other if "coredns" not in line and "KUBE-SEP" not in line], FRESH) == []
+    of_pods = ("coredns", "KUBE-SEP", "POD-FW")
+    assert residue([line for line in other if not any(word in line for word in of_pods)], FRESH) == []
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,9 @@ def test_the_same_network_with_other_pods_has_no_residue() -> None:
         "packet filter iptables *nat -A KUBE-SERVICES -d 10.32.0.99/32 -j KUBE-SVC-ABCDEFGHIJKLMNOP",
         "packet filter ip6tables-legacy *nat :KUBE-SERVICES",
         "packet filter iptables *nat :CNI-HOSTPORT-DNAT",
+        "packet filter iptables *filter :KUBE-ROUTER-FORWARD",
+        "packet filter ip6tables *filter :KUBE-NWPLCY-ABCDEFGHIJKLMNO2",
+        "set create KUBE-DST-ABCDEFGHIJKLMNO2 hash:ip",
         "route 10.200.2.0/24 via 10.200.2.0 dev flannel.1 onlink",
         "route blackhole 10.200.1.0/26 proto bird",
         "rule 100: from all lookup 77",
