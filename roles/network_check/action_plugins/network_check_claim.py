@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
+
 from flatnet.check import guard
 from flatnet.errors import FlatnetError
 from flatnet.remote.action import HostAction
@@ -63,7 +65,11 @@ class ActionModule(HostAction):
             "ended": list(ended),
             "wait_ready_seconds": int(arguments["wait_ready_seconds"]),
         }
-        answer = self.ask(request, variables)
+        try:
+            answer = self.ask(request, variables)
+        except AnsibleConnectionFailure as error:
+            # That a host is unreachable ends a task that runs once, whatever the task says of it.
+            raise FlatnetError(str(error)) from None
         if answer.get("failed"):
             raise FlatnetError(str(answer["msg"]))
         return answer
