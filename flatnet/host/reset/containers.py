@@ -85,15 +85,21 @@ class Pods:
             self._delete_containers(namespace, outcome)
         self._end_sandboxes(sandboxes, outcome)
         for name in sorted(set(namespaces)):
-            if self._host.lstat(f"{NAMESPACES}/{name}") is not None:
-                outcome.changes.append(Change("network namespace", name))
-                if not self._check:
-                    ran = self._host.run(["ip", "netns", "delete", name])
-                    _report(ran, f"network namespace {name}", outcome)
+            self._remove_namespace(name, outcome)
         outcome.gone.update(detached)
         if not self._check:
             for path in detached:
                 self._host.discard(path)
+
+    def _remove_namespace(self, name: str, outcome: Outcome) -> None:
+        if self._host.lstat(f"{NAMESPACES}/{name}") is None:
+            return
+        outcome.changes.append(Change("network namespace", name))
+        if not self._check:
+            ran = self._host.run(["ip", "netns", "delete", name])
+            # A kubelet that stays removes it as well, once it sees that the pod has ended.
+            if self._host.lstat(f"{NAMESPACES}/{name}") is not None:
+                _report(ran, f"network namespace {name}", outcome)
 
     def end_shims(self, outcome: Outcome) -> None:
         """End the shims of containers that went, where they have outlived containers and containerd.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from node_reset_host import PORTS, REMOVED, REQUEST, SAVED, TASKS, ClusterHost, note_pod, reset_with_a_kill
-from node_state_host import StateError, apply, tree, unit_text
+from node_state_host import Ran, StateError, apply, tree, unit_text
 
 from flatnet.host.reset.run import reset
 
@@ -89,6 +89,21 @@ def test_pods_are_detached_by_their_plugins_before_their_containers_end(
     ]
     places = [next(at for at, line in enumerate(lines) if line.startswith(first)) for first in order]
     assert places == sorted(places)
+
+
+def test_a_network_namespace_that_the_kubelet_removes_meanwhile_is_gone_as_well(
+    host: ClusterHost, before: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del before
+    run = host.run
+
+    def meanwhile(arguments: list[str], text: str | None = None, changes: bool = True) -> Ran:
+        ran = run(arguments, text, changes)
+        return Ran(1, "", "No such file or directory") if arguments[:2] == ["ip", "netns"] else ran
+
+    monkeypatch.setattr(host, "run", meanwhile)
+    assert not reset(host, REQUEST).get("failed")
+    assert not (host.root / "run/netns/cni-1").exists()
 
 
 def test_chains_go_with_the_rules_that_lead_into_them_and_no_others(
