@@ -7,7 +7,9 @@ from pathlib import Path
 # Ansible's own default, which need not exist: ansible-core, inventory/manager.py, parse_source.
 _DEFAULT = "/etc/ansible/hosts"
 # What is kept beside an inventory and is none; ansible.cfg says so too, for those who use it.
-OURS = frozenset({"network_allocations.yml", "network_deployed.json", "pki", "reports"})
+OURS = frozenset(
+    {"network_allocations.yml", "network_deployed.json", "network_switch.json", "pki", "reports"}
+)
 # How Ansible's warnings begin that tell that it left something of an inventory out: ansible-core,
 # plugins/inventory/yaml.py and toml.py, inventory/data.py, _internal/_yaml/_constructor.py.
 _LEFT_OUT = (

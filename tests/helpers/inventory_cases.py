@@ -84,7 +84,7 @@ def ask(
     variables = VariableManager(loader=loader, inventory=manager)
     variables._extra_vars = dict(extra or {})
     hostvars = HostVars(manager, variables, loader)
-    arguments = {"wiring": str(ROOT / "playbooks/vars/wiring.yml"), "hosts_required": bool(hosts)}
+    arguments = {"hosts_required": bool(hosts)}
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=False, environment=None, action="x", _role=None
     )

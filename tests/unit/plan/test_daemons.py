@@ -17,7 +17,7 @@ from plan_cases import ALL_GROUPS, FLANNEL, KUBENET, contracts_of
 from flatnet.errors import FlatnetError
 from flatnet.plan import Planned, node_objects, plan_from_data
 from flatnet.settings import SETTINGS
-from flatnet.settings.cluster import CHECK, PROGRAMS
+from flatnet.settings.cluster import CHECK, PROGRAMS, SWITCH
 
 CONTRACTS = contracts_of(KUBENET, FLANNEL)
 
@@ -176,7 +176,7 @@ def test_every_setting_that_is_planned_with_is_drawn() -> None:
         "cluster_allowed_changes",
         "cluster_existing_nodes",
     }
-    beside |= {one.variable for one in SETTINGS if one.section in (PROGRAMS, CHECK)}
+    beside |= {one.variable for one in SETTINGS if one.section in (PROGRAMS, SWITCH, CHECK)}
     drawn = {*GIVEN, "cluster_pod_cidrs", "cluster_service_cidrs"}
     assert drawn == {one.variable for one in SETTINGS} - beside
 

@@ -123,6 +123,10 @@ SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
             "what runs already, of which other networks are a change of the host",
         )
     ],
+    "cluster_switch_batch": [Nothing(1, "the switch's own")],
+    "cluster_switch_ignored_budgets": [Nothing(("default/web",), "the switch's own")],
+    "cluster_switch_ready_seconds": [Nothing(60, "the switch's own")],
+    "cluster_switch_measured_enabled": [Nothing(False, "the switch's own")],
     "cluster_check_outside_enabled": [Nothing(True, "the check's own")],
     "cluster_probe_image": [Nothing("registry.example.com/agnhost:1", "the check's own")],
 }
