@@ -123,7 +123,7 @@ def test_an_engine_is_told_with_where_it_was_verified(tmp_path: Path) -> None:
     copy_role(tmp_path, "policy", "kube_router", "other")
     copy_backend(tmp_path, "kubenet", "kubenet")
     assert (
-        engines(tmp_path).splitlines()[2].endswith("| IPv4, IPv6, both | iptables, nftables | nowhere yet |")
+        engines(tmp_path).splitlines()[2].endswith("| IPv4, IPv6, both | nftables | nowhere yet |")
     )
     (tmp_path / "molecule/odd/inventory").mkdir(parents=True)
     (tmp_path / "molecule/odd/molecule.yml").write_text("---\n")
