@@ -122,9 +122,7 @@ def test_an_engine_is_told_with_where_it_was_verified(tmp_path: Path) -> None:
     assert engines(tmp_path) == "There is none yet.\n"
     copy_role(tmp_path, "policy", "kube_router", "other")
     copy_backend(tmp_path, "kubenet", "kubenet")
-    assert (
-        engines(tmp_path).splitlines()[2].endswith("| IPv4, IPv6, both | nftables | nowhere yet |")
-    )
+    assert engines(tmp_path).splitlines()[2].endswith("| IPv4, IPv6, both | nftables | nowhere yet |")
     (tmp_path / "molecule/odd/inventory").mkdir(parents=True)
     (tmp_path / "molecule/odd/molecule.yml").write_text("---\n")
     settings = {"cluster_network_backend": "kubenet", "cluster_network_policy_engine": "other"}
