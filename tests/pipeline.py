@@ -25,7 +25,7 @@ REPORTS = REPOSITORY / "reports"
 INVENTORY = "inventories/container_hosts"
 SCENARIOS = tuple(path.parent.name for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml")))
 # Those that take a quarter of an hour each: run by name alone.
-LONG = frozenset({"broken_networks", "tour"})
+LONG = frozenset({"broken_networks", "policies", "tour"})
 SHOWN = 12
 
 # What molecule prints when it begins a step: `default ➜ converge: Executing`.
