@@ -59,8 +59,9 @@ class Walk:
         """
         for play in Playbook.load(str(file), self._variables, self._loader).get_plays():
             hosts = self._inventory.get_hosts(play.hosts, order=play.order)
+            blocks = play.compile()
             for position, host in enumerate(hosts):
-                for block in play.compile():
+                for block in blocks:
                     yield from self._block(block, play, host, hosts, position == 0)
 
     def _block(self, block: Block, play: Play, host: Host, hosts: list[Host], first: bool) -> Iterator[Step]:
