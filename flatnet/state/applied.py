@@ -73,6 +73,15 @@ def note_change(folder: Path) -> None:
     os.utime(marker, ns=(now, now))
 
 
+def follow_change(host: str, folder: Path, applied: Mapping[str, str]) -> None:
+    """Take note of a change of the host; applied: what another look after it found, empty where none was."""
+    note_change(folder)
+    if applied:
+        look_again(host, folder, applied)
+    else:
+        forget(host, folder)
+
+
 def forget(host: str, folder: Path) -> None:
     """Drop all that is known about a host."""
     _file(host, folder).unlink(missing_ok=True)

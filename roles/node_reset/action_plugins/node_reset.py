@@ -8,7 +8,7 @@ from flatnet.contract import find_contracts
 from flatnet.remote.action import HostAction
 from flatnet.remote.roles import roles_paths
 from flatnet.removal import removal
-from flatnet.state.applied import awaits, forget, look_again, note_change
+from flatnet.state.applied import awaits, follow_change
 
 ARGUMENTS = {
     "owners": {"type": "list", "elements": "str", "required": True},
@@ -44,10 +44,5 @@ class ActionModule(HostAction):
 
     def _changed(self, host: str, applied: dict[str, str]) -> None:
         """Take note of a change of the host; applied: what another look after it found."""
-        if self._task.check_mode:
-            return
-        note_change(self.folder())
-        if applied:
-            look_again(host, self.folder(), applied)
-        else:
-            forget(host, self.folder())
+        if not self._task.check_mode:
+            follow_change(host, self.folder(), applied)

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleError
 from flatnet.errors import FlatnetError
 from flatnet.host.state.asked import asked_for, digest, is_empty
 from flatnet.remote.action import HostAction
-from flatnet.state.applied import awaits, forget, holds_state, look_again, note_change, read_paths
+from flatnet.state.applied import awaits, follow_change, holds_state, read_paths
 from flatnet.state.desired import parse
 from flatnet.state.exchange import explain_refusal, require_sources
 from flatnet.state.foreseen import foresee, foreseen_on
@@ -63,13 +63,8 @@ class ActionModule(HostAction):
 
     def _changed(self, host: str, applied: dict[str, str]) -> None:
         """Take note of a change of the host; applied: what another look after it found."""
-        if self._task.check_mode:
-            return
-        note_change(self.folder())
-        if applied:
-            look_again(host, self.folder(), applied)
-        else:
-            forget(host, self.folder())
+        if not self._task.check_mode:
+            follow_change(host, self.folder(), applied)
 
     def _apply(self, package: Package, foreseen: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
         answer = self._call(package, foreseen, variables)
