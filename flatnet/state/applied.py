@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+
+from flatnet.state.findings import APPLIED, file_of
 
 # When something last changed on any host, as the time of this file.
 _CHANGED = "applied-changed"
@@ -84,7 +85,7 @@ def follow_change(host: str, folder: Path, applied: Mapping[str, str]) -> None:
 
 def forget(host: str, folder: Path) -> None:
     """Drop all that is known about a host."""
-    _file(host, folder).unlink(missing_ok=True)
+    file_of(APPLIED, host, folder).unlink(missing_ok=True)
 
 
 def forget_all(folder: Path) -> None:
@@ -102,15 +103,11 @@ def read_paths(state: Mapping[str, Any]) -> set[str]:
 
 def _read(host: str, folder: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(_file(host, folder).read_text())
+        found: dict[str, Any] = json.loads(file_of(APPLIED, host, folder).read_text())
     except FileNotFoundError:
         return {}
     return found
 
 
 def _write(host: str, folder: Path, found: Mapping[str, Any]) -> None:
-    _file(host, folder).write_text(json.dumps(found))
-
-
-def _file(host: str, folder: Path) -> Path:
-    return folder / f"applied-{quote(host, safe='')}.json"
+    file_of(APPLIED, host, folder).write_text(json.dumps(found))

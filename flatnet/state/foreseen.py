@@ -7,7 +7,8 @@ that runs the daemon. In check mode nothing is brought, so each task is told wha
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
+
+from flatnet.state.findings import FORESEEN, file_of
 
 
 def foreseen_on(host: str, folder: Path) -> dict[str, str]:
@@ -15,7 +16,7 @@ def foreseen_on(host: str, folder: Path) -> dict[str, str]:
 
     folder: one of this run alone.
     """
-    file = _file(host, folder)
+    file = file_of(FORESEEN, host, folder)
     if not file.exists():
         return {}
     found: dict[str, str] = json.loads(file.read_text())
@@ -25,8 +26,4 @@ def foreseen_on(host: str, folder: Path) -> dict[str, str]:
 def foresee(host: str, folder: Path, digests: Mapping[str, str]) -> None:
     """Add what one more task would have changed; the tasks of a host follow each other, none at once."""
     if digests:
-        _file(host, folder).write_text(json.dumps({**foreseen_on(host, folder), **digests}))
-
-
-def _file(host: str, folder: Path) -> Path:
-    return folder / f"foreseen-{quote(host, safe='')}.json"
+        file_of(FORESEEN, host, folder).write_text(json.dumps({**foreseen_on(host, folder), **digests}))

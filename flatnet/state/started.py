@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+
+from flatnet.state.findings import STARTED, file_of
 
 _VERBS = ("start", "restart")
 
@@ -18,21 +19,17 @@ def note_started(host: str, folder: Path, changes: Iterable[Mapping[str, Any]]) 
         str(change["item"]) for change in changes if change["kind"] == "unit" and change["action"] in _VERBS
     }
     if names:
-        _file(host, folder).write_text(json.dumps(sorted(names | set(_read(host, folder)))))
+        file_of(STARTED, host, folder).write_text(json.dumps(sorted(names | set(_read(host, folder)))))
 
 
 def take_started(host: str, folder: Path) -> list[str]:
     """Return the units, by name, each once: they are not told again."""
     names = _read(host, folder)
-    _file(host, folder).unlink(missing_ok=True)
+    file_of(STARTED, host, folder).unlink(missing_ok=True)
     return names
 
 
 def _read(host: str, folder: Path) -> list[str]:
-    file = _file(host, folder)
+    file = file_of(STARTED, host, folder)
     names: list[str] = json.loads(file.read_text()) if file.exists() else []
     return names
-
-
-def _file(host: str, folder: Path) -> Path:
-    return folder / f"started-{quote(host, safe='')}.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,7 @@ from ansible.plugins.action import ActionBase
 from flatnet.errors import FlatnetError
 from flatnet.remote.action import HostAction
 from flatnet.remote.walk import Step, Walk
-
-# How the files begin in which the tasks of a run tell each other what they know of the hosts.
-FINDINGS = ("applied", "foreseen", "started")
+from flatnet.state.findings import copy_findings
 
 
 class ActionModule(ActionBase):
@@ -39,9 +36,7 @@ class ActionModule(ActionBase):
         # Findings are used up by asking for them; those of the run are for its tasks.
         folder = Path(vars(constants)["DEFAULT_LOCAL_TMP"])
         with tempfile.TemporaryDirectory(dir=folder) as copies:
-            for kind in FINDINGS:
-                for file in folder.glob(f"{kind}-*"):
-                    shutil.copy2(file, copies)
+            copy_findings(folder, Path(copies))
             left = self._first_left(walk, arguments["plays"], Path(copies))
         return {**result, "changed": False, "nothing_left": not left, "left": left}
 
