@@ -13,6 +13,18 @@ from flatnet.remote.failures import Called, Ran, no_become_message, read_answer
 from flatnet.remote.program import command, interpreter_of, packed_modules, program
 from flatnet.remote.unreachable import Target, explain, known_hosts_file
 
+_PATH = {"type": "path", "required": True}
+# How the API server is reached, as an argument: what a task says of it.
+API_CREDENTIALS = {
+    "type": "dict",
+    "required": True,
+    "options": {
+        "host": {"type": "str"},
+        "server": {"type": "str", "required": True},
+        **dict.fromkeys(("ca", "certificate", "key"), _PATH),
+    },
+}
+
 
 class HostAction(ActionBase):
     """An action that is done by one module of flatnet.host. Subclasses say which, and define `act`."""

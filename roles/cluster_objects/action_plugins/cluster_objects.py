@@ -7,22 +7,12 @@ from typing import Any
 
 from flatnet.contract import find_contracts
 from flatnet.host.objects.applied import digest
-from flatnet.remote.action import HostAction
+from flatnet.remote.action import API_CREDENTIALS, HostAction
 from flatnet.remote.roles import roles_paths
 from flatnet.state.applied import holds_objects, note_change
 
 ARGUMENTS = {
-    "credentials": {
-        "type": "dict",
-        "required": True,
-        "options": {
-            "host": {"type": "str"},
-            "server": {"type": "str", "required": True},
-            "ca": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True},
-        },
-    },
+    "credentials": API_CREDENTIALS,
     "objects": {"type": "list", "elements": "dict", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "owner": {"type": "str", "default": ""},

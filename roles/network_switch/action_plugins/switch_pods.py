@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatnet.remote.action import HostAction
+from flatnet.remote.action import API_CREDENTIALS, HostAction
 from flatnet.state.applied import note_change
 
-_PATH = {"type": "path", "required": True}
 ARGUMENTS = {
-    "credentials": {
-        "type": "dict",
-        "required": True,
-        "options": {
-            "host": {"type": "str"},
-            "server": {"type": "str", "required": True},
-            **dict.fromkeys(("ca", "certificate", "key"), _PATH),
-        },
-    },
+    "credentials": API_CREDENTIALS,
     "look": {"type": "bool", "default": False},
     "close": {"type": "list", "elements": "str", "default": []},
     "open": {"type": "list", "elements": "str", "default": []},
