@@ -14,10 +14,12 @@ class Attempt(NamedTuple):
 def interruption(attempts: Sequence[Attempt]) -> float | None:
     """Return the seconds from the first attempt that failed to the first of those that did not fail again.
 
-    0 without a failure; None where none was answered before or after, as that is no interruption to measure.
+    What failed before the first answer does not count: the way was not open yet. 0 without a failure; None
+    where none was answered before or after, as that is no interruption to measure.
     """
-    failed = [index for index, attempt in enumerate(attempts) if not attempt.answered]
-    if not attempts or len(failed) == len(attempts) or not attempts[0].answered:
+    opened = next((index for index, attempt in enumerate(attempts) if attempt.answered), len(attempts))
+    failed = [index for index, attempt in enumerate(attempts) if index > opened and not attempt.answered]
+    if opened == len(attempts):
         return None
     if not failed:
         return 0.0

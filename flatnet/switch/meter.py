@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,8 +47,12 @@ def is_answered(url: str) -> bool:
         return False
 
 
-def start(folder: Path, targets: Mapping[str, str], run: int) -> None:
-    """Begin to measure. folder: an empty one of this run alone. run: the process of the playbook."""
+def start(folder: Path, targets: Mapping[str, str], run: int, patience: float) -> None:
+    """Begin to measure. folder: an empty one of this run alone. run: the process of the playbook.
+
+    patience: seconds to wait until each way has been answered once. A Service is made known to the nodes some
+    time after its pods are ready, and what was not open before has no interruption.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _TARGETS).write_text(json.dumps({"targets": dict(targets), "run": run}))
     subprocess.Popen(
@@ -58,6 +62,7 @@ def start(folder: Path, targets: Mapping[str, str], run: int) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    _wait(lambda: all(_has_opened(attempts_of(folder).get(way, [])) for way in targets), patience)
 
 
 def stop(folder: Path, patience: float) -> dict[str, float | None]:
@@ -65,16 +70,24 @@ def stop(folder: Path, patience: float) -> dict[str, float | None]:
 
     patience: seconds to wait until the ways that were open in the beginning are so again, for some attempts.
     """
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and not all(map(_is_open_again, attempts_of(folder).values())):
-        time.sleep(INTERVAL_SECONDS)
+    _wait(lambda: all(map(_is_open_again, attempts_of(folder).values())), patience)
     measured = {way: interruption(attempts) for way, attempts in attempts_of(folder).items()}
     (folder / _TARGETS).unlink(missing_ok=True)
     return measured
 
 
-def _is_open_again(attempts: list[Attempt]) -> bool:
-    return not attempts or not attempts[0].answered or all(one.answered for one in attempts[-_SETTLED:])
+def _wait(is_so: Callable[[], bool], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and not is_so():
+        time.sleep(INTERVAL_SECONDS)
+
+
+def _has_opened(attempts: Sequence[Attempt]) -> bool:
+    return any(one.answered for one in attempts)
+
+
+def _is_open_again(attempts: Sequence[Attempt]) -> bool:
+    return not _has_opened(attempts) or all(one.answered for one in attempts[-_SETTLED:])
 
 
 def attempts_of(folder: Path) -> dict[str, list[Attempt]]:

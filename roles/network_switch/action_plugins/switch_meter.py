@@ -39,7 +39,8 @@ class ActionModule(ActionBase):
         folder = Path(vars(constants)["DEFAULT_LOCAL_TMP"]) / "switch-meter"
         if arguments["state"] == "started":
             # A worker's parent is the run.
-            start(folder, targets(arguments["objects"], arguments["address"]), os.getppid())
+            asked = targets(arguments["objects"], arguments["address"])
+            start(folder, asked, os.getppid(), _PATIENCE_SECONDS)
             return {"changed": False}
         seconds = stop(folder, _PATIENCE_SECONDS)
         text = told(seconds, INTERVAL_SECONDS)

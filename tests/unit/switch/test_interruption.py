@@ -22,7 +22,9 @@ from flatnet.switch.probe import probe_objects, targets
         ("1100011", 3.0),
         ("10101", 3.0),
         ("0000", None),
-        ("0011", None),
+        ("0011", 0.0),
+        ("00110011", 2.0),
+        ("0010", None),
         ("1100", None),
         ("", None),
     ],
@@ -145,10 +147,18 @@ def test_a_measurement_ends_with_its_run(tmp_path: Path) -> None:
 
 
 def test_the_process_measures_by_itself(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    start(tmp_path, {"outside": f"http://127.0.0.1:{server.server_port}/clientip"}, os.getpid())
-    limit = threading.Event()
-    for _ in range(200):
-        if attempts_of(tmp_path):
-            break
-        limit.wait(0.05)
+    way = {"outside": f"http://127.0.0.1:{server.server_port}/clientip"}
+    start(tmp_path, way, os.getpid(), 10)
+    assert attempts_of(tmp_path)["outside"][0].answered
+    assert stop(tmp_path, 5) == {"outside": 0.0}
+
+
+def test_a_measurement_begins_when_the_way_is_open(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_Probe, "answers", (503, b""))
+    threading.Timer(1.2, lambda: monkeypatch.setattr(_Probe, "answers", (200, b""))).start()
+    way = {"outside": f"http://127.0.0.1:{server.server_port}/clientip"}
+    start(tmp_path, way, os.getpid(), 10)
+    assert [one.answered for one in attempts_of(tmp_path)["outside"]][-1:] == [True]
     assert stop(tmp_path, 5) == {"outside": 0.0}
