@@ -15,6 +15,8 @@ from flatnet.errors import FlatnetError
 from tests.container_hosts.commands import run
 
 GROUP = "k8s_cluster"
+# Hosts of no cluster that stand for a site's routers.
+ROUTERS = "network_router"
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -93,14 +95,16 @@ def make_cluster(prefix: str, subnets: Sequence[str], hosts: Mapping[str, Sequen
 def cluster_of_inventory(data: Mapping[str, Any]) -> Cluster:
     """Return the cluster in what `ansible-inventory --list` printed.
 
-    The hosts of group k8s_cluster, with container_hosts_prefix and container_hosts_subnets as variables of
-    theirs and node_addresses, node_address or ansible_host as addresses.
+    The hosts of the groups k8s_cluster and network_router, with container_hosts_prefix and
+    container_hosts_subnets as variables of the former, and node_addresses, node_address or ansible_host as
+    addresses.
     """
     variables: Mapping[str, Mapping[str, Any]] = data.get("_meta", {}).get("hostvars", {})
-    names = _members(data, GROUP)
-    if not names:
+    members = _members(data, GROUP)
+    if not members:
         raise FlatnetError(f"the inventory has no host in group {GROUP}")
-    shared = variables.get(min(names), {})
+    names = members | _members(data, ROUTERS)
+    shared = variables.get(min(members), {})
     for key in ("container_hosts_prefix", "container_hosts_subnets"):
         if key not in shared:
             raise FlatnetError(

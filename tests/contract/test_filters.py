@@ -31,6 +31,19 @@ VARIABLES: dict[str, Any] = {
         },
         {"inventory_name": "node-b", "addresses": ["192.0.2.12"], "groups": ["kube_node"]},
     ],
+    "example_speaker": {
+        "host": "node-a",
+        "mode": "routers",
+        "nodes": {"node-a": {"addresses": ["192.0.2.1"], "groups": ["kube_node"]}},
+        "as_numbers": {"node-a": 64512},
+        "route_reflectors": [],
+        "peers": [],
+        "pod_cidrs": ["10.200.1.0/24"],
+        "cluster_pod_cidrs": ["10.200.0.0/16"],
+        "bfd": False,
+        "hold_seconds": 30,
+        "restart_seconds": 10,
+    },
     "example_contracts": [
         yaml.safe_load((ROOT / f"roles/{role}/meta/contract.yml").read_text())
         for role in ("cni_kubenet", "kube_proxy")
