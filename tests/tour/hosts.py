@@ -18,7 +18,9 @@ from tests.container_hosts.podman import podman
 ROOT = Path(__file__).resolve().parents[2]
 CONTROL_PLANE = "control-plane-1"
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
-_ENVIRONMENT = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+# Molecule asks for colours, in which no count is found again.
+_PLAIN = {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+_ENVIRONMENT = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **_PLAIN}
 _LOOK_SECONDS = 0.05
 _SNAPSHOTS = (ROOT / "molecule/resources/files/snapshot", ROOT / "molecule/tour/files/residue")
 
