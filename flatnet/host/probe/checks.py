@@ -108,6 +108,15 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             result.update(error="failed", detail=f"{type(error).__name__}: {error}")
         now = time.monotonic()
         result.update(milliseconds=round((now - started) * 1000, 1), tries=result["tries"] + 1)
+        if (
+            check["how"]["method"] == "loss"
+            and result["tries"] == 1
+            and result["observed"]
+            and not result["ok"]
+        ):
+            # A way without room for a burst is no worse than others; one that loses packets does so slowly too.
+            check["how"]["slowly"] = True
+            continue
         # What cannot be attempted does not get better by repeating it, and lost packets stay lost.
         if result["ok"] or now + pause >= deadline or check["how"]["method"] in ("none", "data", "loss"):
             return result

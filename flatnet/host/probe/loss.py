@@ -22,9 +22,9 @@ from .pods import checksum
 _ECHO = {4: (8, 0), 6: (128, 129)}
 # Headers before the payload of an echo: those of IP, and 8 of ICMP.
 _HEADERS = {4: 28, 6: 48}
-# Few large ones are to fit: what a program forwards, such as flanneld's mode udp, waits in a buffer of some
-# dozens of frames while a busy machine runs others.
-_PER_SECOND, _LARGE_PER_SECOND = 1000, 100
+# What a program forwards, such as flanneld's mode udp, waits in a small buffer while a busy machine runs
+# others: a burst finds no room there, and says nothing of the way.
+_PER_SECOND, _SLOWLY_PER_SECOND = 1000, 200
 # More would not keep the pace; what a host sends at once is bounded.
 _AT_ONCE = threading.Semaphore(8)
 # SO_RCVBUFFORCE of asm-generic/socket.h, which Python has no name for.
@@ -37,7 +37,8 @@ _DO_NOT_FRAGMENT = {4: (socket.IPPROTO_IP, 10, 3), 6: (socket.IPPROTO_IPV6, 23, 
 def ask_loss(how: Json, seconds: float) -> str:
     """Return "N of M packets lost".
 
-    how: host, packets, bytes (whole size of each with its headers, 0 for small ones), process.
+    how: host, packets, bytes (whole size of each with its headers, 0 for small ones), process; slowly,
+    whether to take five times as long.
     Raises NoAnswerError: of the kind "source" where the pod is not there, "timeout" where all are lost.
     """
     del seconds
@@ -64,7 +65,7 @@ def ask_loss(how: Json, seconds: float) -> str:
             connection.setsockopt(level, name, value)
         # Of an even length, as the checksum takes it.
         payload = max(how["bytes"] - _HEADERS[version], 24) & ~1
-        interval = 1 / (_LARGE_PER_SECOND if how["bytes"] else _PER_SECOND)
+        interval = 1 / (_SLOWLY_PER_SECOND if how.get("slowly") else _PER_SECOND)
         answered = _exchange(connection, (how["host"], how["packets"], payload), version, interval)
     lost = how["packets"] - answered
     if not answered:

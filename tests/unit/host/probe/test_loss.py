@@ -54,6 +54,7 @@ def _losing(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> Iterator[None
     monkeypatch.setattr(_Echo, "options", ())
     monkeypatch.setattr(loss, "in_network_of", lambda _, __: _Echo())
     monkeypatch.setattr(loss, "_PER_SECOND", 100_000)
+    monkeypatch.setattr(loss, "_SLOWLY_PER_SECOND", 50_000)
     monkeypatch.setattr(loss, "_LAST_ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(checks, "pod_processes", lambda uids: dict.fromkeys(uids, 4711))
     yield
@@ -73,12 +74,26 @@ def test_a_way_that_loses_nothing_is_right(monkeypatch: pytest.MonkeyPatch) -> N
     assert (result["ok"], result["observed"]) == (True, "0 of 200 packets lost")
 
 
-def test_one_in_a_hundred_is_seen_and_not_measured_again_until_it_is_right(
+def test_one_in_a_hundred_is_seen_and_measured_once_more_at_a_slower_pace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with _losing(monkeypatch, {7, 60, 61, 199}):
         result = _make()
-    assert (result["ok"], result["observed"], result["tries"]) == (False, "4 of 200 packets lost", 1)
+    assert (result["ok"], result["observed"], result["tries"]) == (False, "4 of 200 packets lost", 2)
+
+
+def test_what_only_a_burst_loses_is_no_loss_and_was_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces: list[bool] = []
+
+    def ask(how: Json, _: float) -> str:
+        paces.append(bool(how.get("slowly")))
+        return "0 of 200 packets lost" if paces[-1] else "16 of 200 packets lost"
+
+    monkeypatch.setitem(checks.METHODS, "loss", ask)
+    with _losing(monkeypatch, set()):
+        result = _make()
+    assert (result["ok"], result["observed"], result["tries"]) == (True, "0 of 200 packets lost", 2)
+    assert paces == [False, True]
 
 
 def test_what_a_busy_machine_may_drop_is_told_and_not_held_against_the_network(
