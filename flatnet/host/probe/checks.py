@@ -114,7 +114,7 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             and result["observed"]
             and not result["ok"]
         ):
-            # A way without room for a burst is no worse than others; one that loses packets does so slowly too.
+            # A way without room for a burst is as good as others; one that loses packets does so slowly too.
             check["how"]["slowly"] = True
             continue
         # What cannot be attempted does not get better by repeating it, and lost packets stay lost.
