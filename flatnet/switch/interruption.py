@@ -34,7 +34,8 @@ def told(measured: Mapping[str, float | None], interval: float) -> str:
     """
     words = {"outside": "from outside to a NodePort", "pods": "from pod to pod of another node"}
     parts = [
-        f"{words[way]} {'not measured' if seconds is None else f'{seconds:.1f} s'}"
-        for way, seconds in measured.items()
+        f"{text} {'not measured' if measured[way] is None else f'{measured[way]:.1f} s'}"
+        for way, text in words.items()
+        if way in measured
     ]
     return f"Interruption, to within {interval:g} s: {', '.join(parts)}"

@@ -79,7 +79,8 @@ def main() -> None:
     )
     found = []
     try:
-        playbook("molecule/resources/segment.yml")
+        for prepared in ("router", "segment"):
+            playbook(f"molecule/resources/{prepared}.yml")
         contracts = find_contracts([ROOT / "roles"])
         with tempfile.TemporaryDirectory() as reports:
             hosts = Hosts(PREFIX, INVENTORIES, Path(reports))
@@ -90,6 +91,9 @@ def main() -> None:
         playbook("playbooks/provision_network.yml", route[0].settings)
         for row in rows(route):
             found.append(row)
+            # A row takes a minute.
+            sys.stdout.write(f"{row}\n")
+            sys.stdout.flush()
             table.add_row(
                 row["from"],
                 row["to"],

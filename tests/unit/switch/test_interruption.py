@@ -37,7 +37,7 @@ def test_an_interruption_lasts_from_the_first_failure_to_the_end_of_failures(
 
 
 def test_it_is_told_in_seconds_and_what_was_not_measured_as_that() -> None:
-    assert told({"outside": 7.25, "pods": None}, 0.5) == (
+    assert told({"pods": None, "outside": 7.25}, 0.5) == (
         "Interruption, to within 0.5 s: from outside to a NodePort 7.2 s, from pod to pod of another node "
         "not measured"
     )
