@@ -239,7 +239,8 @@ def test_an_api_server_that_does_not_answer_is_asked_once_and_reported(
 def test_probes_that_stay_are_given_back(tmp_path: Path, port: int, api_server: FakeApi) -> None:
     status, output = _run(tmp_path, port, "--extra-vars", '{"network_check_cleanup_enabled": false}')
     assert status == 0, output
-    assert _calls(tmp_path) == [("present", 10, True)]
+    # The service of this check alone goes.
+    assert _calls(tmp_path) == [("present", 10, True), ("absent", 1, False)]
     assert api_server.objects[NAMESPACE]["metadata"]["annotations"] == {}
 
 
