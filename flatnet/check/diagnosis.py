@@ -80,13 +80,17 @@ def _faulty_node(finding: Finding, clues: Clues) -> Diagnosis | None:
 
 
 def _no_control_plane(finding: Finding, clues: Clues) -> Diagnosis | None:
-    """Lay it to a control plane of which something does not run that there are no probes, on any node."""
-    if finding["class"] != "api_server" and finding["error"] != "none":
+    """Lay it to a control plane of which something does not run that there are no probes, on any node.
+
+    Nor has the Service that DNS is asked for, a new one, endpoints then.
+    """
+    is_new_name = finding["class"] == "dns_service" and finding["error"] not in ("", "none")
+    if finding["class"] != "api_server" and finding["error"] != "none" and not is_new_name:
         return None
     for fault in (fault for faults in clues.faults.values() for fault in faults):
         if fault.subject == "units" and fault.cause.partition(" ")[0] in CONTROL_PLANE:
             return fault.diagnosis
-    if finding["class"] != "api_server" and not clues.api_problem:
+    if is_new_name or (finding["class"] != "api_server" and not clues.api_problem):
         return None
     # A namespace that does not go is no matter of the API server, but of who empties it.
     what = (

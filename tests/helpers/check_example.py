@@ -37,6 +37,9 @@ def plan(nodes: int = 3, families: Sequence[str] = ("ipv4",), backend: str = "ku
         "dns_addresses": ["10.32.0.10", *(["2001:db8:5::a"] if ipv6 else [])],
         "mtu": 1450,
         "kube_proxy_mode": "iptables",
+        "needs": {
+            "kernel_features": {"br_netfilter": ["kubenet"], "bridge": ["kubenet"], "veth": ["kubenet"]}
+        },
         "backend": copy.deepcopy(_CONTRACTS.backend(backend).in_mode("").data),
         "nodes": {
             f"node-{index}": {

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from flatnet.check.facts import Cluster
 from flatnet.check.hosts.fault import Fault
-from flatnet.check.hosts.node import address_faults, forwarding_faults, gateway_faults, unit_faults
+from flatnet.check.hosts.node import (
+    address_faults,
+    bridge_faults,
+    forwarding_faults,
+    gateway_faults,
+    unit_faults,
+)
 from flatnet.check.hosts.routes import route_faults
 from flatnet.check.hosts.services import host_port_faults, service_faults
 from flatnet.check.hosts.tunnels import tunnel_faults
@@ -19,6 +25,7 @@ _RULES: tuple[Callable[[Cluster, str, Json], Iterator[Fault]], ...] = (
     unit_faults,
     address_faults,
     forwarding_faults,
+    bridge_faults,
     gateway_faults,
     route_faults,
     tunnel_faults,

@@ -90,6 +90,25 @@ def forwarding_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Faul
                 )
 
 
+def bridge_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
+    """Find the setting without which answers between pods of one bridge pass the services' rules by.
+
+    Whether that is met by a connection is a matter of which pod a service chooses.
+    """
+    plan, names = cluster.plan, {"ipv4": "bridge-nf-call-iptables", "ipv6": "bridge-nf-call-ip6tables"}
+    if plan["kube_proxy_mode"] == "none" or "br_netfilter" not in plan["needs"]["kernel_features"]:
+        return
+    for family in cluster.families:
+        setting = f"net.bridge.{names[family]}"
+        if (state.get("settings") or {}).get(setting) == "0":
+            yield Fault(
+                "forwarding",
+                f"bridged packets pass kube-proxy's rules by on {node}",
+                f"sysctl {setting} on {node}",
+                about_services(node),
+            )
+
+
 def _is_forwarded(family: str) -> Callable[[Finding], bool]:
     return lambda finding: (
         bool(finding["error"]) and finding["class"] not in NOT_FORWARDED and finding["family"] in (family, "")

@@ -99,7 +99,13 @@ def _read(connection: socket.socket, answered: set[int], expected: tuple[int, by
     """Take what answers come until then; at least those that are there."""
     reply, identity = expected
     while select.select([connection], [], [], max(until - time.monotonic(), 0))[0]:
-        packet = connection.recv(65536)
+        try:
+            packet = connection.recv(65536)
+        except OSError:
+            # What a host on the way answers, such as that a packet is too large for it, brings none.
+            if time.monotonic() >= until:
+                return
+            continue
         # A raw socket of IPv4 brings the header along; its length counts words of 4 bytes (RFC 791).
         body = packet[(packet[0] & 15) * 4 :] if connection.family == socket.AF_INET else packet
         if len(body) >= 8 and body[0] == reply and body[4:6] == identity:

@@ -86,6 +86,10 @@ _TABLE_RULES = [_rule(100, "101", source="192.0.2.12/32"), _rule(32766, "main")]
             "node-1 does not forward packets: net.ipv4.ip_forward is 0",
         ),
         (
+            {"settings": {"net.bridge.bridge-nf-call-iptables": "0"}},
+            "bridged packets pass kube-proxy's rules by on node-1",
+        ),
+        (
             {"forwarding": {"eth0": ["ipv4"]}},
             "node-1 does not forward packets that come in by eth0: net.ipv4.conf.eth0.forwarding is 0",
         ),
