@@ -73,8 +73,7 @@ def create(cluster: Cluster, say: Say) -> dict[str, str]:
 def restart(cluster: Cluster, say: Say) -> dict[str, str]:
     """Cut the power of every host and start them all again; return host name -> started.
 
-    What a host keeps is its disk: its processes end without a word, and its network namespace, which would
-    outlive the container with all links, routes and packet filters, is made again.
+    What a host keeps is its disk: its processes end without a word.
     Raises FlatnetError when a host does not exist, and whatever `create` raises.
     """
     require_root()
@@ -86,8 +85,6 @@ def restart(cluster: Cluster, say: Say) -> dict[str, str]:
                 f"{cluster.prefix} has no host {', '.join(absent)} to restart; create them first"
             )
         podman(["stop", "--time=0", *(cluster.container(host) for host in cluster.hosts)])
-        for host in cluster.hosts:
-            underlay.remove_host(cluster, host)
     return create(cluster, say)
 
 
@@ -171,6 +168,9 @@ def _ensure_host(cluster: Cluster, host: Host, image: str, present: Container | 
     if present and present.spec != spec:
         remove_container(name)
         present = None
+    if present and not present.running:
+        # A network namespace outlives its container with all links, routes and packet filters.
+        underlay.remove_host(cluster, host)
     rewired = underlay.ensure_host(cluster, host)
     if present and present.running and not rewired:
         return "unchanged"
