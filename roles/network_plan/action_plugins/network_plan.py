@@ -113,6 +113,7 @@ class ActionModule(ActionBase):
                 "tables": [str(rule.table) for makes in leaving or () for rule in makes.rules if rule.table],
             },
             "changed": changed,
+            "recorded": text == ledger.before,
         }
         if planned.warnings:
             result["warnings"] = planned.warnings
