@@ -29,6 +29,15 @@ from tests.tour.machine import missing_features, read_machine
 from tests.tour.stops import Stop, plan_tour
 from tests.tour.walk import walk_of_networks
 
+class _Indented(yaml.SafeDumper):
+    """Writes lists as the project's other files have them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Begin a block; the name and the arguments are PyYAML's."""
+        del indentless
+        super().increase_indent(flow, indentless=False)
+
+
 PREFIX = "flatnet-tour"
 INVENTORIES = [str(ROOT / path) for path in ("inventories/container_hosts", "molecule/tour/inventory")]
 _GIVEN = [f"--inventory={path}" for path in INVENTORIES]
@@ -111,7 +120,7 @@ def main() -> None:
         measured = {"machine": machine(), "lacks": lacks, "switches": found}
         FILE.write_text(
             "---\n# Written by `python tests/benchmark/switch.py --record`.\n"
-            + yaml.safe_dump(measured, sort_keys=False)
+            + yaml.dump(measured, Dumper=_Indented, sort_keys=False)
         )
 
 

@@ -18,7 +18,7 @@ from flatnet.plan.addresses import parse_network
 from flatnet.settings import Settings
 from tests.docs.backend_choice import choice_table
 from tests.docs.generated_page import ROOT, run
-from tests.docs.measured import machine_tour, measured_section
+from tests.docs.measured import FILE, machine_tour, measured_section
 
 TARGET = Path("docs/backends.md")
 BEGIN = "<!-- Written by `python -m tests.docs.backends` from the roles' contracts and the scenarios: -->\n"
@@ -196,7 +196,7 @@ def page(before: str, root: Path = ROOT) -> str:
     if not begin or not end:
         raise FlatnetError(f"{TARGET} has no lines {BEGIN.strip()} and {END.strip()}; put them back")
     choice = choice_table(_every(root))
-    measured = measured_section(find_contracts([root / "roles"]))
+    measured = measured_section(find_contracts([root / "roles"]), root / FILE.relative_to(ROOT))
     parts = [choice, _HEADING, tables(root).rstrip(), *([measured] if measured else [])]
     parts += [_ENGINES_HEADING, _ENGINES_WORDS, engines(root).rstrip()]
     written = "\n\n".join(parts)
