@@ -29,6 +29,7 @@ from tests.tour.machine import missing_features, read_machine
 from tests.tour.stops import Stop, plan_tour
 from tests.tour.walk import walk_of_networks
 
+
 class _Indented(yaml.SafeDumper):
     """Writes lists as the project's other files have them."""
 
