@@ -26,7 +26,7 @@ from tests.container_hosts import hosts, state
 from tests.container_hosts.spec import read_inventory
 
 PREFIX = "flatnet-rel"
-HOSTS = {"control-plane-1": "10.211.7.11", "node-1": "10.211.7.12"}
+HOSTS = {"control-plane-1": "10.211.21.11", "node-1": "10.211.21.12"}
 UNITS = ("containerd", "kube-proxy", "kubelet")
 CONTROL_PLANE_UNITS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.kubeconfig"
@@ -116,7 +116,7 @@ class Cluster:
         data = {
             "vars": {
                 "container_hosts_prefix": PREFIX,
-                "container_hosts_subnets": ["10.211.7.0/24"],
+                "container_hosts_subnets": ["10.211.21.0/24"],
                 "cluster_name": PREFIX,
             },
             "children": {group: {"hosts": dict.fromkeys(members)} for group, members in groups.items()},
