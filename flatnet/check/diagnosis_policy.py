@@ -1,11 +1,10 @@
 """Diagnoses of network policies: who lets through what they deny, and who cuts off what they allow."""
 
 from flatnet.check.clues import Clues, Diagnosis, ends
+from flatnet.check.hosts.fault import BRIDGED_SETTINGS
 from flatnet.check.model import SILENCE, Finding
 from flatnet.check.policy.cases import CASES, OPEN
 
-# Without it the rules of iptables see nothing of what a bridge forwards (Linux, br_netfilter).
-_BRIDGED = {"ipv4": "net.bridge.bridge-nf-call-iptables", "ipv6": "net.bridge.bridge-nf-call-ip6tables"}
 _ALLOWS = {f"{case.direction}-{case.name}": case.allows for case in CASES}
 
 
@@ -31,7 +30,7 @@ def policy_not_enforced(finding: Finding, clues: Clues) -> Diagnosis | None:
         )
     allows = f"a policy that allows {_ALLOWS[policy]} ({policy})"
     if set(finding["expected"]) <= set(SILENCE):
-        setting = _BRIDGED[finding["family"]]
+        setting = BRIDGED_SETTINGS[finding["family"]]
         if (clues.before.get(node, {}).get("settings") or {}).get(setting) == "0":
             return (
                 f"bridged packets pass the rules of {engine} by on {node}: {setting} is 0",

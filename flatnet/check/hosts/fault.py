@@ -13,6 +13,12 @@ SERVICE_CLASSES = frozenset(
 # Forwarded packets take no part in these.
 NOT_FORWARDED = frozenset({"node_to_node", "planned_address", "pod_own_address", "pod_mtu", "unique_address"})
 
+# Without it the rules of iptables see nothing of what a bridge forwards (Linux, br_netfilter).
+BRIDGED_SETTINGS = {
+    "ipv4": "net.bridge.bridge-nf-call-iptables",
+    "ipv6": "net.bridge.bridge-nf-call-ip6tables",
+}
+
 
 @dataclass(frozen=True)
 class Fault:

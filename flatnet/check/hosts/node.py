@@ -5,7 +5,14 @@ from fnmatch import fnmatch
 from typing import Any
 
 from flatnet.check.facts import Cluster, all_of_family
-from flatnet.check.hosts.fault import NOT_FORWARDED, Fault, about_services, backend_interfaces, takes_part
+from flatnet.check.hosts.fault import (
+    BRIDGED_SETTINGS,
+    NOT_FORWARDED,
+    Fault,
+    about_services,
+    backend_interfaces,
+    takes_part,
+)
 from flatnet.check.model import Finding, Json
 
 # Without one of these there are no new pods, on any node.
@@ -95,11 +102,11 @@ def bridge_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
 
     Whether that is met by a connection is a matter of which pod a service chooses.
     """
-    plan, names = cluster.plan, {"ipv4": "bridge-nf-call-iptables", "ipv6": "bridge-nf-call-ip6tables"}
+    plan = cluster.plan
     if plan["kube_proxy_mode"] == "none" or "br_netfilter" not in plan["needs"]["kernel_features"]:
         return
     for family in cluster.families:
-        setting = f"net.bridge.{names[family]}"
+        setting = BRIDGED_SETTINGS[family]
         if (state.get("settings") or {}).get(setting) == "0":
             yield Fault(
                 "forwarding",
