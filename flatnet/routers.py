@@ -107,9 +107,9 @@ def router_interfaces(
 def redirect_sysctls(interfaces: Sequence[str]) -> dict[str, int]:
     """Return the kernel's settings that forward packets and send no ICMP redirect (RFC 792, RFC 1812).
 
-    A node that heeds one would send to the other node by itself, and past the router. The kernel sends them
-    where the setting of all interfaces or that of the one is on (Linux, ip-sysctl.rst, send_redirects); a
-    name with dots is written with slashes in their place (sysctl(8)).
+    A node that heeds one sends to the pods of its neighbour by itself, and past the router. The kernel sends
+    them where the setting of all interfaces or that of the one is on (Linux, ip-sysctl.rst, send_redirects);
+    a name with dots is written with slashes in their place (sysctl(8)).
     """
     settings = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.send_redirects": 0}
     for name in interfaces:
