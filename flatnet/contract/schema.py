@@ -449,8 +449,9 @@ class Terms:
     routes: Annotated[
         str,
         key(
-            Choice(("plan", "backend", "none")),
-            "Who makes the routes between the nodes; none where all pods are neighbours.",
+            Choice(("plan", "backend", "network", "none")),
+            "Who makes the routes to pods: the plan or the backend on the nodes, or the network between them "
+            "on its routers; none where all pods are neighbours.",
             of=[BACKEND],
         ),
     ]

@@ -44,6 +44,10 @@ VARIABLES: dict[str, Any] = {
         "hold_seconds": 30,
         "restart_seconds": 10,
     },
+    "example_router": {
+        "interfaces": [{"name": "eth0", "up": True, "addresses": ["192.0.2.9/24"]}],
+        "routes": [],
+    },
     "example_contracts": [
         yaml.safe_load((ROOT / f"roles/{role}/meta/contract.yml").read_text())
         for role in ("cni_kubenet", "kube_proxy")
