@@ -39,7 +39,7 @@ def test_what_any_mode_makes_is_told() -> None:
 
 
 def test_a_pattern_means_all_that_it_matches() -> None:
-    assert names("cni_*") == ["cni_flannel", "cni_kubenet", "cni_l2_bridge"]
+    assert names("cni_*") == ["cni_bgp", "cni_flannel", "cni_kubenet", "cni_l2_bridge", "cni_openvswitch"]
 
 
 def test_a_role_of_elsewhere_is_an_owner_like_any_other() -> None:
