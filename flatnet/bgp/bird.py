@@ -73,7 +73,8 @@ def _session(speaker: Speaker, peer: Peer) -> str:
         f"graceful restart time {speaker.restart_seconds};",
     ]
     if speaker.bfd:
-        lines.append("bfd on;")
+        # A restart of the daemon silences BFD too: what it lost is kept as at any other restart (RFC 5882, 4.3).
+        lines.append("bfd graceful;")
     if peer.password:
         lines.append(f'password "{peer.password}";')
     if peer.is_client:

@@ -82,4 +82,4 @@ def test_a_node_of_ipv6_alone_has_an_identifier_all_the_same() -> None:
 @pytest.mark.parametrize("bfd", [True, False])
 def test_bfd_is_a_choice(bfd: bool) -> None:
     assert ("protocol bfd" in written(place(bfd=bfd))) == bfd
-    assert all(("bfd on;" in one) == bfd for one in sessions(place(bfd=bfd)).values())
+    assert all(("bfd graceful;" in one) == bfd for one in sessions(place(bfd=bfd)).values())
