@@ -40,6 +40,7 @@ def network(place: Place, datapath: str) -> dict[str, Any]:
                 "name": peer.tunnel,
                 "node": peer.name,
                 "type": place.mode,
+                "port_config": {"stp-port-num": str(peer.stp_port)} if peer.stp_port else {},
                 "options": _tunnel_options(place, str(peer.address), datapath),
             }
             for peer in place.peers

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatnet.errors import FlatnetError
-from flatnet.openvswitch.topology import peers
+from flatnet.openvswitch.topology import FLOWS, peers, stp_port_numbers
 from flatnet.plan.addresses import Address, Family, Network, parse_address, parse_network
 from flatnet.segment.place import segment_node
 
@@ -21,13 +21,18 @@ FEATURES: Mapping[str, tuple[str, ...]] = {GRE: ("openvswitch", "gre"), VXLAN: (
 
 @dataclass(frozen=True)
 class Peer:
-    """A node at the other end of a tunnel; tunnel: the name of the port that leads there."""
+    """A node at the other end of a tunnel.
+
+    tunnel: the name of the port that leads there; stp_port: its number in the spanning tree protocol, 0
+    without that.
+    """
 
     name: str
     address: Address
     pod_cidrs: tuple[Network, ...]
     tunnel: str
     mac: str
+    stp_port: int
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ def place_of(given: Mapping[str, Any]) -> Place:
         raise FlatnetError(f"{host} has no pod network; plan one, or take it out of kube_node")
     address = parse_address(given["nodes"][host]["addresses"][0])
     position = names.index(host)
-    linked = peers(len(names), position, given["topology"], int(given["degree"]))
+    linked = [names[one] for one in peers(len(names), position, given["topology"], int(given["degree"]))]
+    # By their pod networks, which stay theirs.
+    networks = [parse_network(given["nodes"][name]["pod_cidrs"][0]) for name in linked]
+    wishes = [one.first // one.size for one in networks]
+    numbers = [0] * len(linked) if given["topology"] == FLOWS else stp_port_numbers(wishes)
     return Place(
         mode=contract["mode"],
         topology=given["topology"],
@@ -86,7 +95,9 @@ def place_of(given: Mapping[str, Any]) -> Place:
         names={name: one["name"] for name, one in contract["makes"]["interfaces"].items()},
         key=contract["option_values"]["key"],
         port=contract["option_values"].get("port", 0),
-        peers=tuple(_peer(given, names[one], address.family) for one in linked),
+        peers=tuple(
+            _peer(given, name, address.family, number) for name, number in zip(linked, numbers, strict=True)
+        ),
     )
 
 
@@ -115,7 +126,7 @@ def tunnel_name(switch: str, address: Address) -> str:
     return f"{switch}-{hashlib.sha256(str(address).encode()).hexdigest()[:8]}"
 
 
-def _peer(given: Mapping[str, Any], name: str, family: Family) -> Peer:
+def _peer(given: Mapping[str, Any], name: str, family: Family, stp_port: int) -> Peer:
     node = given["nodes"][name]
     found = [one for one in map(parse_address, node["addresses"]) if one.family == family]
     if not found:
@@ -127,6 +138,7 @@ def _peer(given: Mapping[str, Any], name: str, family: Family) -> Peer:
         pod_cidrs=tuple(map(parse_network, node["pod_cidrs"])),
         tunnel=tunnel_name(switch, found[0]),
         mac=_mac(node["pod_cidrs"], given["cluster_pod_cidrs"]),
+        stp_port=stp_port,
     )
 
 

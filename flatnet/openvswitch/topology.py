@@ -78,6 +78,22 @@ def spanning_tree(count: int, position: int, topology: str, degree: int) -> Mapp
     }
 
 
+def stp_port_numbers(wishes: Sequence[int]) -> list[int]:
+    """Return a port number of the spanning tree protocol for each wish, from 1 to STP_PORTS, no two the same.
+
+    Numbers have to stay with their ports: Open vSwitch gives out new ones whenever a port is added unless it
+    is told, and a port whose number changes no longer hears the root. Of two that wish for the same the
+    later gets the next that is free.
+    """
+    taken: dict[int, None] = {}
+    for wish in wishes:
+        number = wish % STP_PORTS
+        while number in taken:
+            number = (number + 1) % STP_PORTS
+        taken[number] = None
+    return [number + 1 for number in taken]
+
+
 def stp_faults(count: int, topology: str, degree: int) -> Sequence[str]:
     """Return why the topology cannot have that many nodes, as sentences with a fix; empty when it can."""
     if topology == FLOWS:

@@ -97,6 +97,7 @@ def transaction(network: dict[str, Any], present: list[str]) -> list[str]:
             "external_ids": {"node": tunnel["node"]},
         }
         words += ["--", "set", "interface", tunnel["name"], *columns(options)]
+        words += ["--", "set", "port", tunnel["name"], *columns({"other_config": tunnel["port_config"]})]
     passage = network["passage"]
     if passage:
         settings = {"datapath_type": "netdev", "fail_mode": "standalone", "stp_enable": False}
@@ -172,8 +173,12 @@ def lead_passage(passage: dict[str, Any]) -> None:
         found[0] for found in USER_ROUTE.findall(run("ovs-appctl", "ovs/route/show")) if found[1] == switch
     ]
     wanted = [f"{peer}/32" for peer in passage["peers"]]
-    for destination in sorted(set(known) - set(wanted)):
+    stale = sorted(set(known) - set(wanted))
+    # With any route of a bridge Open vSwitch forgets to look for tunnels at that bridge's address, until the
+    # next is added: so one that is wanted goes too, and comes again.
+    for destination in [*stale, *([one for one in wanted if one in known][:1] if stale else [])]:
         run("ovs-appctl", "ovs/route/del", destination)
+        known.remove(destination)
     for destination in wanted:
         if destination not in known:
             run("ovs-appctl", "ovs/route/add", destination, switch, outer)

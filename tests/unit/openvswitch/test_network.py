@@ -39,9 +39,11 @@ def test_tunnels_lead_from_the_nodes_first_address_to_the_peers_of_its_family() 
             "name": f"obr0-c000020{end}",
             "node": f"node-{number}",
             "type": "gre",
+            "port_config": {"stp-port-num": str(port)},
             "options": {"remote_ip": f"192.0.2.{10 + number}", "key": "1", "local_ip": "192.0.2.11"},
         }
-        for number, end in ((0, "a"), (2, "c"))
+        # 10.200.0.0/24 and 10.200.2.0/24 are the networks 706560 and 706562 of that size.
+        for number, end, port in ((0, "a", 706560 % 255 + 1), (2, "c", 706562 % 255 + 1))
     ]
     six = {name: {**one, "addresses": one["addresses"][::-1]} for name, one in NODES.items()}
     tunnels = made(nodes=six)["tunnels"]
@@ -78,10 +80,19 @@ def test_with_flows_nothing_goes_from_tunnel_to_tunnel() -> None:
     columns = found["switch"]["columns"]
     assert (columns["stp_enable"], columns["fail_mode"]) == (False, "secure")
     assert not any(name.startswith("stp") for name in columns["other_config"])
+    assert all(one["port_config"] == {} for one in found["tunnels"])
     for flow in found["flows"]:
         entry, _, action = flow.partition("actions=")
         is_from_pods = "in_port=LOCAL," in entry
         assert action.startswith("output:obr0-") if is_from_pods else action == "LOCAL"
+
+
+def test_a_port_keeps_its_number_in_the_spanning_tree_whoever_comes() -> None:
+    before = {one["name"]: one["port_config"] for one in made()["tunnels"]}
+    nodes = {**NODES, **{f"a-{number}": node(number) for number in range(3, 60)}}
+    after = {one["name"]: one["port_config"] for one in made(nodes=nodes)["tunnels"]}
+    assert before.items() < after.items()
+    assert len({one["stp-port-num"] for one in after.values()}) == len(after)
 
 
 def test_flows_find_the_neighbours_of_both_families() -> None:

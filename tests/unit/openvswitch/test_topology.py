@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flatnet.openvswitch.topology import hops, peers, spanning_tree, stp_faults
+from flatnet.openvswitch.topology import hops, peers, spanning_tree, stp_faults, stp_port_numbers
 
 SIZES = (*range(1, 40), 100, 255, 256)
 
@@ -78,3 +78,8 @@ def test_what_the_protocol_does_not_cover_is_told(count: int, topology: str, deg
 )
 def test_what_is_covered_is_not_refused(count: int, topology: str, degree: int) -> None:
     assert stp_faults(count, topology, degree) == []
+
+
+def test_two_ports_that_wish_for_one_number_get_two() -> None:
+    assert stp_port_numbers([4, 259, 5, 254]) == [5, 6, 7, 255]
+    assert sorted(stp_port_numbers([9] * 255)) == list(range(1, 256))
