@@ -174,6 +174,14 @@ class Needs:
         tuple[str, ...],
         key(ListOf(words.KERNEL_FEATURE), "Kernel features by the names of their modules.", default=[]),
     ]
+    optional_kernel_features: Annotated[
+        tuple[str, ...],
+        key(
+            ListOf(words.KERNEL_FEATURE),
+            "Kernel features that it makes use of where they are, and has a worse way without.",
+            default=[],
+        ),
+    ]
     programs: Annotated[
         Mapping[str, tuple[str, ...]],
         key(

@@ -23,6 +23,7 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
     assert set(plan.pop("needs")) == {
         "commands",
         "kernel_features",
+        "optional_kernel_features",
         "identities",
         "programs",
         "images",
