@@ -8,10 +8,10 @@ from flatnet.cni import bridge_configuration
 from flatnet.errors import FlatnetError
 
 
-def cni_bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str:
+def cni_bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int, bandwidth: bool = False) -> str:
     """Return the configuration as text; AnsibleFilterError carries the message of a FlatnetError."""
     try:
-        return bridge_configuration(pod_cidrs, bridge, mtu)
+        return bridge_configuration(pod_cidrs, bridge, mtu, bandwidth)
     except FlatnetError as error:
         raise AnsibleFilterError(str(error)) from None
 

@@ -10,12 +10,13 @@ from flatnet.errors import FlatnetError
 _DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str:
+def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int, bandwidth: bool = False) -> str:
     """Return the JSON text of a network that plugs pods into a bridge, an address per family from host-local.
 
     `pod_cidrs` are the node's own pod networks in family order, `mtu` is in bytes. The first address of
     each network becomes the bridge's, and so the pods' gateway. The bridge plugin adds no NAT
     (`ipMasq` off: translation has one owner), and hairpin mode lets a pod reach itself through a service.
+    bandwidth: whether the annotations kubernetes.io/ingress-bandwidth and egress-bandwidth of pods count.
     Raises FlatnetError without a network: host-local would have no address to give.
     """
     if not pod_cidrs:
@@ -37,5 +38,8 @@ def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int) -> str
         },
     }
     portmap_plugin = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    configuration = {"cniVersion": "1.0.0", "name": "flatnet", "plugins": [bridge_plugin, portmap_plugin]}
+    plugins = [bridge_plugin, portmap_plugin]
+    if bandwidth:
+        plugins.append({"type": "bandwidth", "capabilities": {"bandwidth": True}})
+    configuration = {"cniVersion": "1.0.0", "name": "flatnet", "plugins": plugins}
     return json.dumps(configuration, indent=2) + "\n"

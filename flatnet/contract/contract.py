@@ -61,6 +61,13 @@ class Contract:
         """Whether there is a mode to choose."""
         return self.modes != (DEFAULT_MODE,)
 
+    def known_mode(self, mode: str) -> str:
+        """Return a mode as the contract calls it now.
+
+        Records of a contract that had no modes say `default`; what it was is the first of those that it has.
+        """
+        return self.modes[0] if self.has_modes and mode == DEFAULT_MODE else mode
+
     def in_mode(self, mode: str = "") -> Resolved:
         """Return the contract in a mode, "" for the first. Raises FlatnetError that names the known modes."""
         found = self.resolved.get(mode or self.modes[0])

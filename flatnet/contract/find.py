@@ -76,6 +76,17 @@ class Contracts(Mapping[str, Contract]):
         """Return a policy engine's contract. Raises FlatnetError for an unknown one, listing the known."""
         return self._named(POLICY_ENGINE, "policy engine", name)
 
+    def with_known_mode(self, document: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return a recorded plan with the mode of its backend under the name that it has now.
+
+        A record may be older than the modes of its backend, and nothing changes for whoever has the first.
+        """
+        backend = document.get("backend") if document else None
+        found = self.backends.get(str(backend.get("name"))) if isinstance(backend, Mapping) else None
+        if document is None or found is None or not isinstance(backend, Mapping):
+            return document
+        return {**document, "backend": {**backend, "mode": found.known_mode(str(backend.get("mode")))}}
+
     def _of(self, kind: str) -> dict[str, Contract]:
         return {one.name: one for one in self.by_role.values() if one.kind == kind}
 

@@ -8,7 +8,7 @@ from flatnet.contract.schema import FAMILIES, PLANNED_SOURCES
 
 
 def _routes_of_the_plan(data: Json) -> Iterator[tuple[str, str]]:
-    if data["ipam"] == "backend" and data["routes"] == "plan":
+    if data["ipam"] == "backend" and data["routes"] in ("plan", "network"):
         yield "routes", "the plan knows no pod network of a node with ipam: backend; use backend or none"
 
 

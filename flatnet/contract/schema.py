@@ -174,6 +174,14 @@ class Needs:
         tuple[str, ...],
         key(ListOf(words.KERNEL_FEATURE), "Kernel features by the names of their modules.", default=[]),
     ]
+    optional_kernel_features: Annotated[
+        tuple[str, ...],
+        key(
+            ListOf(words.KERNEL_FEATURE),
+            "Kernel features that it makes use of where they are, and has a worse way without.",
+            default=[],
+        ),
+    ]
     programs: Annotated[
         Mapping[str, tuple[str, ...]],
         key(
@@ -449,8 +457,9 @@ class Terms:
     routes: Annotated[
         str,
         key(
-            Choice(("plan", "backend", "none")),
-            "Who makes the routes between the nodes; none where all pods are neighbours.",
+            Choice(("plan", "backend", "network", "none")),
+            "Who makes the routes to pods: the plan or the backend on the nodes, or the network between them "
+            "on its routers; none where all pods are neighbours.",
             of=[BACKEND],
         ),
     ]

@@ -85,6 +85,7 @@ def assemble(
             "not_to": [
                 *part["pod_cidrs"],
                 *_host_networks(hosts, chosen.backend.control_plane_routes, resolved),
+                *map(str, resolved.non_masquerade),
             ],
         },
         **cluster_flags(

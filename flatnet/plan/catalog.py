@@ -49,6 +49,7 @@ RULES: Mapping[str, str] = {
     "mtu-differs": "The hosts carry the same MTU.",
     "port-in-use": "Nobody else has a port of a daemon or the backend on a host.",
     "kernel-feature": "The hosts' kernels have what is used there.",
+    "kernel-feature-optional": "The hosts' kernels have what something goes faster with.",
     # Hosts
     "host-missing": "There are hosts for the control plane, for etcd and for pods.",
     "host-group": "Hosts of the control plane, of etcd and for pods are in the group k8s_cluster.",

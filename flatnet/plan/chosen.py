@@ -12,6 +12,8 @@ from flatnet.plan.options import check_option_ports, with_options
 from flatnet.settings import Settings
 
 KUBE_PROXY, MASQUERADE = "kube_proxy", "pod_masquerade"
+# Its hosts are routers, which are no hosts of the plan.
+NETWORK_ROUTES = "network_routes"
 # Who enforces network policies, where it is no engine of its own.
 NOBODY, BACKEND = "none", "backend"
 
@@ -41,6 +43,8 @@ class Chosen:
         return tuple(sorted([self.backend, *engines, *components], key=lambda one: one.role))
 
     def _is_used(self, component: str) -> bool:
+        if component == NETWORK_ROUTES:
+            return False
         if component == KUBE_PROXY:
             return self.kube_proxy_mode in KUBE_PROXY_MODES
         return component != MASQUERADE or self.backend.masquerade == "flatnet"

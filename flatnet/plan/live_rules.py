@@ -115,7 +115,7 @@ def check_live(
     `nodes` is node name -> its planned pod network per family. `leaving` is what is about to go.
     """
     planned = chosen.backend.ipam == "plan"
-    made, features = what_is_made(chosen.contracts), needs_part(chosen.used)["kernel_features"]
+    made, needs = what_is_made(chosen.contracts), needs_part(chosen.used)
     going = made_of(leaving)
     gateways = {host.inventory_name for host in hosts if "kube_node" in host.groups}
     through = _hops([chosen.backend.makes, *leaving], resolved)
@@ -135,7 +135,8 @@ def check_live(
         for address in nameservers_of(host, findings):
             single = Network(address.family, address.value, WIDTH[address.family])
             live.check_free(f"DNS server {address}", single)
-        _check_features(host, features, findings)
+        _check_features(host, needs["kernel_features"], findings)
+        _warn_of_features(host, needs["optional_kernel_features"], findings)
         _warn_of_drops(host, findings)
     _check_machine_ids(hosts, findings)
 
@@ -323,6 +324,24 @@ def _check_features(host: Host, needed: Mapping[str, Sequence[str]], findings: F
                 "",
                 f"it lacks {lacks}, which {' and '.join(users)} {'need' if users[1:] else 'needs'}",
                 f"{fix}, or choose a backend or mode without it",
+                host.inventory_name,
+            )
+
+
+def _warn_of_features(host: Host, optional: Mapping[str, Sequence[str]], findings: Findings) -> None:
+    """Tell of what is missing and done without."""
+    features = (host.facts or {}).get("kernel_features")
+    if not isinstance(features, Mapping):
+        return
+    for feature, users in optional.items():
+        if features.get(feature, True) in (False, None):
+            lacks, fix = _feature_words(feature, host.facts or {})
+            findings.warn(
+                "kernel-feature-optional",
+                "",
+                f"it lacks {lacks}, and {' and '.join(users)} {'go' if users[1:] else 'goes'} without, a "
+                "slower way",
+                f"{fix}, or leave it so",
                 host.inventory_name,
             )
 

@@ -37,6 +37,7 @@ class Resolved:
     hosts_networks: list[Network] = field(default_factory=list)
     tunnels: list[Network] = field(default_factory=list)
     excluded: list[Network] = field(default_factory=list)
+    non_masquerade: list[Network] = field(default_factory=list)
     dns: list[Address] = field(default_factory=list)
     addresses: dict[Family, list[Owned]] = field(default_factory=dict)
     """Family in use -> the addresses of hosts, sorted."""
@@ -76,6 +77,7 @@ def resolve_networks(settings: Settings, contract: Backend, findings: Findings, 
         hosts_networks=_networks("cluster_host_cidrs", settings.host_cidrs, findings),
         tunnels=_networks("cluster_tunnel_cidrs", settings.tunnel_cidrs, findings),
         excluded=_networks("cluster_excluded_cidrs", settings.excluded_cidrs, findings),
+        non_masquerade=_networks("cluster_non_masquerade_cidrs", settings.non_masquerade_cidrs, findings),
     )
     _check_counts(settings, resolved, contract, findings)
     _check_families(settings, resolved, contract, findings)

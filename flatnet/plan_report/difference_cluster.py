@@ -343,6 +343,25 @@ def _policy_engine(pair: Pair) -> list[Change]:
     return [Change("policy_engine", words, tuple(effects))]
 
 
+def _non_masquerade(pair: Pair) -> list[Change]:
+    """Tell of networks outside; pods and hosts, which see pods' addresses anyway, are told by themselves."""
+    before, after = _outside(pair.before), _outside(pair.after)
+    if before == after:
+        return []
+    old, new = (", ".join(networks) or "none" for networks in (before, after))
+    words = f"Networks outside that see pods' own addresses: {old} becomes {new}."
+    return [Change("masquerade", words, pair.masquerade_effects)]
+
+
+def _outside(side: Mapping[str, Any]) -> list[str]:
+    hosts = {
+        address + ("/128" if ":" in address else "/32")
+        for node in side["nodes"].values()
+        for address in node["addresses"]
+    }
+    return [one for one in side["masquerade"]["not_to"] if one not in hosts.union(side["pod_cidrs"])]
+
+
 _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "cluster_name": _cluster_name,
     "pod_cidrs": _pod_cidrs,
@@ -350,6 +369,7 @@ _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "dns_domain": _dns_domain,
     "backend": _backend,
     "policy_engine": _policy_engine,
+    "masquerade": _non_masquerade,
     "dns_addresses": _dns_addresses,
     "dns_upstreams": _dns_upstreams,
     "extra_service_cidrs": _extra_services,
@@ -370,7 +390,6 @@ _FOLLOWING = frozenset(
         "families",
         "first_service_addresses",
         "kube_proxy_mode",
-        "masquerade",
         "needs",
         "nodes",
         "routes",

@@ -8,6 +8,9 @@ from flatnet.plan_report.words import counted, listed, verb
 
 _PARTS = {"etcd": "an etcd member", "kube_control_plane": "a control plane", "kube_node": "a node"}
 
+# What a change of nodes means where no host has routes to pods.
+_OF_THE_NETWORK = "The routes to pods change in the network between the nodes, and on no host."
+
 
 def node_changes(pair: Pair) -> list[Change]:
     """Return the changes of hosts, each kind once with all of its hosts."""
@@ -41,6 +44,8 @@ def _route_effects(pair: Pair, new: Sequence[Host]) -> list[str]:
     others = [host for host in pair.stayed if host.after and host.after.get("routed")]
     if not new or not others:
         return []
+    if pair.after["backend"]["routes"] == "network":
+        return [_OF_THE_NETWORK]
     if pair.after["backend"]["routes"] != "plan":
         return [f"{pair.backend} announces this to the other nodes itself; nothing restarts there."]
     networks = sum(len(host.after["pod_cidrs"]) for host in new if host.after)
@@ -61,6 +66,8 @@ def _leaves(pair: Pair) -> list[Change]:
         )
         if pair.after["backend"]["routes"] == "plan":
             effects.append("The routes to them disappear from the other hosts.")
+        elif pair.after["backend"]["routes"] == "network":
+            effects.append(_OF_THE_NETWORK)
     if objects:
         effects.append(
             f"Drain {verb(objects, 'it', 'them')} before, and delete after "
@@ -118,6 +125,8 @@ def _addresses(pair: Pair) -> list[Change]:
     ]
     if pair.after["backend"]["routes"] == "plan":
         effects.append("The routes to the pods there change their gateway on every other host.")
+    elif pair.after["backend"]["routes"] == "network":
+        effects.append(_OF_THE_NETWORK)
     elif pair.after["backend"]["name"]:
         effects.append(f"{pair.backend} announces this to the other nodes itself.")
     restarts = _own_restarts(
@@ -152,6 +161,8 @@ def _pod_networks(pair: Pair) -> list[Change]:
     effects = ["The CNI configuration is rewritten there; nothing restarts."]
     if pair.after["backend"]["routes"] == "plan":
         effects.append("The routes to these pods change on every other host.")
+    elif pair.after["backend"]["routes"] == "network":
+        effects.append(_OF_THE_NETWORK)
     return [Change("node pod network", f"The pods move: {listed(moved)}.", tuple(effects))]
 
 

@@ -63,6 +63,8 @@ def _words(document: Document, hosts: int, others: int) -> str:
         words += f"{counted(len(own), 'node')} with pods."
     elif document["underlay_mtu"] > document["mtu"]:
         words = f"{counted(hosts, 'host')} in one tunnel network, every one with every other."
+    elif backend["routes"] == "network":
+        words = f"{counted(hosts, 'host')}; the network between them holds the routes to pods."
     elif backend["routes"] == "none":
         words = f"{counted(hosts, 'host')}, whose pods are neighbours: there are no routes between them."
     else:

@@ -51,7 +51,7 @@ def _tunnel(document: Document) -> str:
 def _draw_buses(document: Document, y: float, tunnel: str) -> tuple[list[str], list[str]]:
     """Return the lines, and the words that belong on top of everything."""
     words = f"Network between the nodes; MTU {document['underlay_mtu']}"
-    if not tunnel and document["backend"]["routes"] == "plan":
+    if not tunnel and document["backend"]["routes"] in ("plan", "network"):
         words += ", for pods too: their packets travel as they are"
     lines = [("bus", words)] if not tunnel else [("bus tunnel", tunnel), ("bus", words)]
     buses = [

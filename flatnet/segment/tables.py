@@ -15,7 +15,10 @@ ct status dnat snat to {address}
 
 
 def segment_tables(
-    pod_cidrs: Sequence[str], cluster_pod_cidrs: Sequence[str], node_addresses: Sequence[str]
+    pod_cidrs: Sequence[str],
+    cluster_pod_cidrs: Sequence[str],
+    node_addresses: Sequence[str],
+    table: str = "flatnet_l2_bridge",
 ) -> list[dict[str, str]]:
     """Return tables that bring the answers of other nodes' pods back through this node.
 
@@ -25,8 +28,8 @@ def segment_tables(
     to leave by it.
 
     pod_cidrs: this node's; cluster_pod_cidrs: those of all pods; node_addresses: this node's own; each has
-    an entry per family. One table for each of pod_cidrs, {family, table, content}. Raises FlatnetError where
-    a family is missing.
+    an entry per family; table: their name. One table for each of pod_cidrs, {family, table, content}.
+    Raises FlatnetError where a family is missing.
     """
     clusters: dict[Family, str] = {parse_network(cidr).family: cidr for cidr in cluster_pod_cidrs}
     addresses: dict[Family, str] = {
@@ -40,5 +43,5 @@ def segment_tables(
                 raise FlatnetError(f"{own}: there is no {what} of the family {family}; plan again")
         name = "ip6" if family == "ipv6" else "ip"
         content = _CONTENT.format(family=name, own=own, cluster=clusters[family], address=addresses[family])
-        tables.append({"family": name, "table": "flatnet_l2_bridge", "content": content})
+        tables.append({"family": name, "table": table, "content": content})
     return tables

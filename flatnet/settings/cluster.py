@@ -111,6 +111,13 @@ class Settings:
     tunnel_cidrs: tuple[str, ...] = setting(
         (), FREE, "Networks inside tunnels that end on the hosts, such as a VPN's.", empty="none"
     )
+    non_masquerade_cidrs: tuple[str, ...] = setting(
+        (),
+        CARRIAGE,
+        "Networks outside that see a pod's own address, beside pods and hosts; routers there must know the "
+        "way back.",
+        empty="none",
+    )
     network_backend: str = setting(
         "kubenet", CARRIAGE, "The backend that carries the pods, which is the role cni_<backend>."
     )

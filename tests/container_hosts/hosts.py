@@ -119,7 +119,8 @@ def require_root() -> None:
 
 def spec_digest(cluster: Cluster, host: Host, image: str) -> str:
     """Return what tells a container as wanted from an outdated one."""
-    text = f"{image} {host.interfaces} {cluster.subnets} {run_arguments(cluster, host, image, '')}"
+    networks = cluster.segments if cluster.further else cluster.subnets
+    text = f"{image} {host.interfaces} {networks} {run_arguments(cluster, host, image, '')}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""The network between the hosts, made of one bridge in a namespace of its own.
+"""The network between the hosts, made of a bridge for each segment, all in a namespace of their own.
 
 Frames between hosts never enter this machine's own network namespace. So its firewall, its forwarding and
 its bridge-nf-call settings have no say over them, none of these is changed for them, and nothing on the way
@@ -13,41 +13,49 @@ from pathlib import Path
 
 from flatnet.errors import FlatnetError
 from tests.container_hosts.commands import run
-from tests.container_hosts.spec import Cluster, Host, Interface
+from tests.container_hosts.spec import Cluster, Host, Interface, Leg
 
 NAMESPACES = Path("/run/netns")
 _BRIDGE = "bridge"
 
 
-def port(host: Host) -> str:
-    """Return the name of the bridge's port to `host`: from its address, at most 15 bytes long."""
-    return f"port-{int(host.interfaces[0].ip) & 0xFFFFFFFF:08x}"
+def bridge(segment: int) -> str:
+    """Return the name of the bridge that is a segment."""
+    return f"{_BRIDGE}{segment or ''}"
 
 
-def hardware_address(host: Host) -> str:
-    """Return the MAC address of `host`: locally administered, and the same whenever the host is made again.
+def port(leg: Leg) -> str:
+    """Return the name of the bridge's port to a host: from its address, at most 15 bytes long."""
+    return f"port-{int(leg.interfaces[0].ip) & 0xFFFFFFFF:08x}"
+
+
+def hardware_address(leg: Leg) -> str:
+    """Return a host's MAC address: locally administered, and the same whenever the host is made again.
 
     With another one, neighbours would send to the old one until their cache expires, some ten seconds.
     """
-    last = (int(host.interfaces[0].ip) & 0xFFFFFFFF).to_bytes(4, "big")
+    last = (int(leg.interfaces[0].ip) & 0xFFFFFFFF).to_bytes(4, "big")
     return ":".join(f"{octet:02x}" for octet in b"\x02\x00" + last)
 
 
 def host_commands(cluster: Cluster, host: Host) -> tuple[list[str], list[str]]:
-    """Return the lines for `ip -batch`: in the namespace of the bridge, and in the namespace of `host`."""
-    peer = f"name eth0 address {hardware_address(host)} netns {cluster.container(host)}"
-    outside = [
-        f"link add {port(host)} type veth peer {peer}",
-        f"link set {port(host)} master {_BRIDGE} up",
-    ]
+    """Return the lines for `ip -batch`: in the namespace of the bridges, and in the namespace of `host`."""
+    outside: list[str] = []
     inside = ["link set lo up"]
-    inside += [f"address add {interface} dev eth0{_ready(interface)}" for interface in host.interfaces]
-    inside += ["link set eth0 up"]
-    gateways = {interface.version: interface.ip for interface in cluster.controller_interfaces}
-    inside += [
-        f"route add default via {gateways[version]} dev eth0"
-        for version in sorted({interface.version for interface in host.interfaces})
-    ]
+    for number, leg in enumerate(host.legs):
+        peer = f"name eth{number} address {hardware_address(leg)} netns {cluster.container(host)}"
+        outside += [
+            f"link add {port(leg)} type veth peer {peer}",
+            f"link set {port(leg)} master {bridge(leg.segment)} up",
+        ]
+        inside += [f"address add {one} dev eth{number}{_ready(one)}" for one in leg.interfaces]
+        inside += [f"link set eth{number} up"]
+    # A host with several legs is itself the others' way; it has this machine for its own.
+    ours = {interface.version: interface for interface in cluster.controller_interfaces}
+    for version in sorted({interface.version for interface in host.interfaces}):
+        is_router = len(host.legs) > 1
+        router = None if is_router else cluster.router(host.legs[0].segment, version)
+        inside.append(f"route add default via {(router or ours[version]).ip} dev eth0")
     return outside, inside
 
 
@@ -75,14 +83,15 @@ def ensure_bridge(cluster: Cluster) -> None:
     _refuse_overlap(cluster)
     run(["ip", "netns", "add", name])
     try:
-        _batch([f"link add {_BRIDGE} type bridge", f"link set {_BRIDGE} up"], name)
+        for number in range(len(cluster.segments)):
+            _batch([f"link add {bridge(number)} type bridge", f"link set {bridge(number)} up"], name)
         _batch([f"link add {name} type veth peer name controller netns {name}"])
         _batch([f"link set controller master {_BRIDGE} up"], name)
         ours = [
             f"address add {interface} dev {name}{_ready(interface)}"
             for interface in cluster.controller_interfaces
         ]
-        _batch([*ours, f"link set {name} up"])
+        _batch([*ours, f"link set {name} up", *_ways(cluster)])
     except BaseException:
         remove(name)
         raise
@@ -92,18 +101,20 @@ def ensure_host(cluster: Cluster, host: Host) -> bool:
     """Give `host` a namespace connected to the bridge; return whether anything had to be made."""
     name = cluster.container(host)
     if (NAMESPACES / name).exists():
-        present = interface_addresses("eth0", name)
-        if present is not None and {str(interface) for interface in host.interfaces} <= set(present):
+        if all(_is_there(leg, f"eth{number}", name) for number, leg in enumerate(host.legs)):
             return False
         run(["ip", "netns", "delete", name])
     # A host that still runs keeps its old namespace alive, and with it the port.
-    with contextlib.suppress(FlatnetError):
-        run(["ip", "-netns", cluster.prefix, "link", "delete", port(host)])
+    for leg in host.legs:
+        with contextlib.suppress(FlatnetError):
+            run(["ip", "-netns", cluster.prefix, "link", "delete", port(leg)])
     outside, inside = host_commands(cluster, host)
     run(["ip", "netns", "add", name])
     try:
         _batch(outside, cluster.prefix)
         _batch(inside, name)
+        if len(host.legs) > 1:
+            _forward(name)
     except BaseException:
         run(["ip", "netns", "delete", name])
         raise
@@ -144,13 +155,34 @@ def present_namespaces() -> list[str]:
     return sorted(path.name for path in NAMESPACES.iterdir()) if NAMESPACES.is_dir() else []
 
 
+def _is_there(leg: Leg, interface: str, inside: str) -> bool:
+    present = interface_addresses(interface, inside)
+    return present is not None and {str(one) for one in leg.interfaces} <= set(present)
+
+
+def _ways(cluster: Cluster) -> list[str]:
+    """Return the lines by which this machine reaches segments that it is not in."""
+    return [
+        f"route add {network} via {router.ip} dev {cluster.prefix}"
+        for segment in cluster.further
+        for network in segment
+        if (router := cluster.router(0, network.version))
+    ]
+
+
+def _forward(name: str) -> None:
+    """Have a router forward from its first moment: this machine reaches hosts behind it by no other way."""
+    for path in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
+        run(["ip", "netns", "exec", name, "sh", "-c", f"echo 1 > /proc/sys/{path}"])
+
+
 def _ready(interface: Interface) -> str:
     # Nobody else is on this bridge, so waiting for duplicate address detection only costs a second.
     return " nodad" if interface.version == 6 else ""
 
 
 def _refuse_overlap(cluster: Cluster) -> None:
-    for subnet in cluster.subnets:
+    for subnet in (network for segment in cluster.segments for network in segment):
         # `root` selects the routes that lie inside the subnet.
         inside = json.loads(run(["ip", f"-{subnet.version}", "-json", "route", "show", "root", str(subnet)]))
         for route in inside:

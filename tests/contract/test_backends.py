@@ -137,10 +137,10 @@ def test_who_meets_a_wish_is_read_from_the_contracts() -> None:
     found = find_contracts([ROOT / "roles"])
     rows = choice_table([found.backend("flannel").in_mode("vxlan"), found.backend("kubenet").in_mode()])
     taken = dict(line.strip("| ").split(" | ") for line in rows.splitlines()[2:])
-    assert taken["No overlay: packets as they are, with the full MTU"] == "kubenet"
+    assert taken["No overlay: packets as they are, with the full MTU"] == "kubenet in mode host-routes"
     assert taken["Nodes in several subnets, whose routers are not yours"] == "flannel in mode vxlan"
-    assert taken["IPv6, alone or beside IPv4"] == "flannel in mode vxlan, kubenet"
-    assert taken["kube-proxy in mode `ipvs`"] == "flannel in mode vxlan, kubenet"
+    assert taken["IPv6, alone or beside IPv4"] == "flannel in mode vxlan, kubenet in mode host-routes"
+    assert taken["kube-proxy in mode `ipvs`"] == "flannel in mode vxlan, kubenet in mode host-routes"
     assert taken["Services without kube-proxy"] == "none of these"
 
 
@@ -151,7 +151,7 @@ def test_a_page_that_is_behind_is_told_and_written(
     (tmp_path / "docs").mkdir()
     (tmp_path / TARGET).write_text(f"# Backends\n\n{BEGIN}{END}\nMore.\n")
     assert main(["--root", str(tmp_path), "--check"]) == 1
-    assert "+| [other](../roles/cni_other/README.md)" in capsys.readouterr().err
+    assert "+| [other in mode host-routes](../roles/cni_other/README.md)" in capsys.readouterr().err
     assert main(["--root", str(tmp_path)]) == 0
     assert main(["--root", str(tmp_path), "--check"]) == 0
     text = (tmp_path / TARGET).read_text()

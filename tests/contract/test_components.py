@@ -17,6 +17,7 @@ CONTRACTS = find_contracts([ROLES])
 WITHOUT = {
     "cluster_objects",
     "cluster_pki",
+    "gce_routes",
     "host_preflight",
     "network_plan",
     "network_switch",

@@ -18,6 +18,8 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from plugin_loader import load_plugin
 
+from flatnet.contract import find_contracts
+
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / "filter_plugins"
 
@@ -43,6 +45,27 @@ VARIABLES: dict[str, Any] = {
         "bfd": False,
         "hold_seconds": 30,
         "restart_seconds": 10,
+    },
+    "example_router": {
+        "interfaces": [{"name": "eth0", "up": True, "addresses": ["192.0.2.9/24"]}],
+        "routes": [],
+    },
+    "example_place": {
+        "host": "node-a",
+        "contract": find_contracts([ROOT / "roles"])["cni_openvswitch"].in_mode("gre").data,
+        "nodes": {
+            name: {"addresses": [address], "groups": ["kube_node"], "pod_cidrs": [pods]}
+            for name, address, pods in (
+                ("node-a", "192.0.2.11", "10.200.0.0/24"),
+                ("node-b", "192.0.2.12", "10.200.1.0/24"),
+            )
+        },
+        "topology": "mesh",
+        "degree": 4,
+        "datapath": "auto",
+        "pod_cidrs": ["10.200.0.0/24"],
+        "cluster_pod_cidrs": ["10.200.0.0/16"],
+        "mtu": 1450,
     },
     "example_contracts": [
         yaml.safe_load((ROOT / f"roles/{role}/meta/contract.yml").read_text())

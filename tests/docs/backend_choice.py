@@ -17,6 +17,10 @@ class _Wish(NamedTuple):
 
 _WISHES = (
     _Wish(
+        "Nodes in one or several subnets, whose routers or whose cloud hold the routes to pods",
+        lambda one: one.routes == "network",
+    ),
+    _Wish(
         "Nodes on one link, or on links whose routers can be told routes to pods; nothing special wanted",
         lambda one: one.routes == "plan" or (one.routes == "backend" and not one.overhead.ipv4),
     ),

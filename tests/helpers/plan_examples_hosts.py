@@ -37,6 +37,7 @@ DEPLOYED_FEW = {"deployed": prepare(**settings(pod_cidrs=("10.200.0.0/22",))).pl
 DEPLOYED_WITH_ENGINE = prepare(**settings(network_policy_engine="example"), others=[ENGINE]).plan
 DEPLOYED_IN_MODE = {"deployed": prepare(contract=MODES).plan}
 SOCKET = {"address": "192.0.2.11", "port": 6443, "protocol": "tcp", "process": "nginx"}
+SWITCHED = KUBENET | {"needs": {"optional_kernel_features": ["openvswitch"]}}
 AROUND = {"destination": "192.0.2.12/32", "device": "wg0"}
 STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 
@@ -353,6 +354,11 @@ WARNED = [
         "node-port-ephemeral",
         settings(node_port_range="32768-33000"),
         settings(node_port_range="32000-32767"),
+    ),
+    Case(
+        "kernel-feature-optional",
+        facts(kernel_features={"openvswitch": False}) | {"contract": SWITCHED},
+        facts(kernel_features={"openvswitch": True}) | {"contract": SWITCHED},
     ),
     Case(
         "mtu-differs",

@@ -25,6 +25,11 @@ REFUSED = [
     Case("network-format", settings(pod_cidrs=("10.200.0.1/16",)), settings(pod_cidrs=("10.200.0.0/16",))),
     Case("network-format", settings(SIX, pod_cidrs=("2001:db8:200::1/48",)), settings(SIX)),
     Case("network-format", settings(service_cidrs=("::ffff:10.32.0.0/120",)), settings()),
+    Case(
+        "network-format",
+        settings(non_masquerade_cidrs=("198.51.100.1/24",)),
+        settings(non_masquerade_cidrs=("198.51.100.0/24",)),
+    ),
     Case("network-missing", settings(pod_cidrs=()), settings()),
     Case("network-missing", settings(SIX, service_cidrs=()), settings(SIX)),
     Case("network-special", settings(pod_cidrs=("169.254.0.0/16",)), settings(pod_cidrs=("169.253.0.0/16",))),

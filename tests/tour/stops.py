@@ -99,6 +99,8 @@ def _add_backend(
     if FAMILY not in backend.families:
         reason = f"it carries {', '.join(backend.families)}, the tour {FAMILY}"
     modes = [mode for mode in backend.kube_proxy_modes if not runnable[mode]]
+    if backend.routes == "network":
+        reason = "its routes are on routers, which these hosts do not have"
     if not reason and not modes:
         reason = f"it works with kube-proxy in mode {', '.join(backend.kube_proxy_modes)} only"
     if reason:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from flatnet.contract import Contracts
-from flatnet.contract.schema import DEFAULT_MODE
 from tests.tour.stops import Stop
 
 _Place = TypeVar("_Place")
@@ -36,7 +35,7 @@ def walk_of_networks(stops: Sequence[Stop], contracts: Contracts) -> list[Stop]:
     proxy = plain[0].kube_proxy_mode
     networks: dict[str, list[Stop]] = {}
     for stop in plain:
-        contract = contracts.backend(stop.backend).in_mode(stop.mode or DEFAULT_MODE)
+        contract = contracts.backend(stop.backend).in_mode(stop.mode)
         usual = replace(stop, kube_proxy_mode=proxy) if proxy in contract.kube_proxy_modes else stop
         networks.setdefault(stop.backend, []).append(usual)
     networks[plain[0].backend] += [stop for stop in plain if stop.backend == plain[0].backend]

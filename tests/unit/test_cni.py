@@ -24,3 +24,11 @@ def test_the_plugins_translate_no_pod_address() -> None:
 def test_a_node_without_a_pod_network_is_refused() -> None:
     with pytest.raises(FlatnetError, match="the node has no pod network for its bridge cbr0"):
         bridge_configuration([], "cbr0", 1500)
+
+
+def test_limits_come_last_and_only_when_they_are_asked_for() -> None:
+    plain, limited = (
+        json.loads(bridge_configuration(["10.200.1.0/24"], "cbr0", 1500, bandwidth=asked))["plugins"]
+        for asked in (False, True)
+    )
+    assert limited == [*plain, {"type": "bandwidth", "capabilities": {"bandwidth": True}}]

@@ -86,7 +86,8 @@ class ActionModule(ActionBase):
         hosts = inventory_hosts(
             task_vars["groups"], task_vars["hostvars"], arguments["facts"], Templar(self._loader)
         )
-        deployed = read_document(Path(arguments["deployed_path"])) if arguments["deployed_path"] else None
+        path = arguments["deployed_path"]
+        deployed = contracts.with_known_mode(read_document(Path(path))) if path else None
         leaving = self._leaving(arguments, deployed, contracts)
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(

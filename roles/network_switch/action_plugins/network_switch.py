@@ -10,8 +10,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 try:
+    from flatnet.contract import find_contracts
     from flatnet.errors import FlatnetError
     from flatnet.plan_report import read_document
+    from flatnet.remote.roles import roles_paths
     from flatnet.switch.ends import End
     from flatnet.switch.outline import Cluster
     from flatnet.switch.progress import read_progress
@@ -53,7 +55,8 @@ class ActionModule(ActionBase):
 
     def _planned(self, arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan = arguments["plan"]
-        document = read_document(Path(arguments["deployed_path"]))
+        contracts = find_contracts(roles_paths(self._loader))
+        document = contracts.with_known_mode(read_document(Path(arguments["deployed_path"])))
         asked = Asked(
             plan=plan,
             deployed=None if document is None else End.of_plan(document),

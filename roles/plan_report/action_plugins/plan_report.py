@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 try:
+    from flatnet.contract import find_contracts
     from flatnet.errors import FlatnetError
     from flatnet.plan.ledger import parse_ledger
     from flatnet.plan_report import (
@@ -27,6 +28,7 @@ try:
     from flatnet.plan_report.document import Document
     from flatnet.plan_report.installers import node_objects, plain_flags, service_objects
     from flatnet.plan_report.kubeadm import kubeadm_configuration
+    from flatnet.remote.roles import roles_paths
     from flatnet.state.applied import forget_all
 except ImportError as error:
     raise AnsibleActionFail(
@@ -90,7 +92,8 @@ class ActionModule(ActionBase):
     def _report(self, document: Document, arguments: Mapping[str, Any]) -> dict[str, Any]:
         deployed_path = Path(arguments["deployed_path"])
         allowed = tuple(map(str, arguments["allowed_changes"]))
-        difference = plan_difference(read_document(deployed_path), document, allowed)
+        deployed = find_contracts(roles_paths(self._loader)).with_known_mode(read_document(deployed_path))
+        difference = plan_difference(deployed, document, allowed)
         around = Surroundings(
             excluded=tuple(map(str, arguments["excluded_cidrs"])),
             hosts=tuple(map(str, arguments["host_cidrs"])),

@@ -17,7 +17,7 @@ from flatnet.errors import FlatnetError
 from tests.container_hosts import hosts, image, limits, podman, state, underlay
 from tests.container_hosts.__main__ import main
 from tests.container_hosts.commands import run
-from tests.container_hosts.spec import Cluster, Host, make_cluster
+from tests.container_hosts.spec import Cluster, Host, Leg, make_cluster
 
 
 @pytest.fixture
@@ -46,13 +46,39 @@ def test_a_host_is_wired_to_the_bridge_with_addresses_and_default_routes_of_both
     ]
 
 
+def test_hosts_of_several_segments_go_through_the_host_that_is_in_both() -> None:
+    members = {"node-1": ["192.0.2.12"], "node-2": ["198.51.100.13"], "router": ["192.0.2.9", "198.51.100.9"]}
+    cluster = make_cluster("demo", ["192.0.2.0/24"], members, [["198.51.100.0/24"]])
+    wired = {host.name: underlay.host_commands(cluster, host) for host in cluster.hosts}
+    assert wired["router"] == (
+        [
+            "link add port-c0000209 type veth peer name eth0 address 02:00:c0:00:02:09 netns demo.router",
+            "link set port-c0000209 master bridge up",
+            "link add port-c6336409 type veth peer name eth1 address 02:00:c6:33:64:09 netns demo.router",
+            "link set port-c6336409 master bridge1 up",
+        ],
+        [
+            "link set lo up",
+            "address add 192.0.2.9/24 dev eth0",
+            "link set eth0 up",
+            "address add 198.51.100.9/24 dev eth1",
+            "link set eth1 up",
+            "route add default via 192.0.2.1 dev eth0",
+        ],
+    )
+    assert wired["node-1"][1][-1] == "route add default via 192.0.2.9 dev eth0"
+    assert wired["node-2"][0][-1] == "link set port-c633640d master bridge1 up"
+    assert wired["node-2"][1][-1] == "route add default via 198.51.100.9 dev eth0"
+    assert [str(one) for one in cluster.controller_interfaces] == ["192.0.2.1/24"]
+
+
 @given(st.ip_addresses())
 def test_every_address_gives_an_interface_name_and_a_mac_address_that_linux_takes(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
-    host = Host("a", (ipaddress.ip_interface(address),))
-    assert len(underlay.port(host)) <= 15
-    first = int(underlay.hardware_address(host).split(":")[0], 16)
+    leg = Leg(0, (ipaddress.ip_interface(address),))
+    assert len(underlay.port(leg)) <= 15
+    first = int(underlay.hardware_address(leg).split(":")[0], 16)
     assert first & 0b11 == 0b10, "locally administered, not a group address"
 
 

@@ -162,3 +162,26 @@ def test_the_inventory_looks_for_keys_where_python_puts_them(
     assert template(variables["cluster_state_directory"]) == str(state_directory("demo")) == expected
     assert template(variables["ansible_ssh_common_args"]) == f"-F {expected}/ssh_config"
     assert template(variables["ansible_control_path_dir"]) == str(SOCKETS / "demo")
+
+
+def test_a_segment_that_no_host_leads_to_is_refused() -> None:
+    members = {"node-1": ["192.0.2.12"], "node-2": ["198.51.100.13"]}
+    with pytest.raises(FlatnetError) as refusal:
+        make_cluster("demo", ["192.0.2.0/24"], members, [["198.51.100.0/24"]])
+    assert str(refusal.value) == (
+        "nobody leads to 198.51.100.0/24: give a host of group network_router an address there and one in "
+        "192.0.2.0/24"
+    )
+
+
+def test_further_segments_are_read_from_the_inventory() -> None:
+    data = inventory()
+    for name in ("node-1", "control-plane-1"):
+        data["_meta"]["hostvars"][name]["container_hosts_further_subnets"] = [["198.51.100.0/24"]]
+    data["_meta"]["hostvars"]["router"] = {"node_addresses": ["192.0.2.9", "198.51.100.9"]}
+    data["network_router"] = {"hosts": ["router"]}
+    cluster = cluster_of_inventory(data)
+    assert [(leg.segment, str(leg.interfaces[0])) for leg in cluster.hosts[-1].legs] == [
+        (0, "192.0.2.9/24"),
+        (1, "198.51.100.9/24"),
+    ]

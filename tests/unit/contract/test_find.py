@@ -112,5 +112,21 @@ def test_every_fault_of_every_contract_is_told_at_once(tmp_path: Path) -> None:
 
 def test_every_role_of_ours_that_declares_itself_does_it_rightly() -> None:
     found = find_contracts([ROLES])
-    assert list(found.backends) == ["bgp", "flannel", "kubenet", "l2_bridge"]
+    assert list(found.backends) == ["bgp", "flannel", "kubenet", "l2_bridge", "openvswitch"]
     assert found["kube_proxy"].modes == ("iptables", "nftables", "ipvs")
+
+
+def test_a_record_from_before_a_backend_had_modes_has_its_first() -> None:
+    contracts = find_contracts([ROLES])
+    old = {"backend": {"name": "kubenet", "mode": "default"}, "mtu": 1500}
+    assert contracts.with_known_mode(old) == {
+        "backend": {"name": "kubenet", "mode": "host-routes"},
+        "mtu": 1500,
+    }
+    for document in (
+        None,
+        {"backend": {"name": "l2_bridge", "mode": "default"}},
+        {"backend": {"name": "kubenet", "mode": "network-routes"}},
+        {"backend": {"name": "of-another-site", "mode": "default"}},
+    ):
+        assert contracts.with_known_mode(document) == document

@@ -101,6 +101,7 @@ def test_defaults_are_filled_in_so_that_a_role_can_read_every_key() -> None:
     assert data["needs"] == {
         "commands": {},
         "kernel_features": [],
+        "optional_kernel_features": [],
         "programs": {"etcd": [], "kube_control_plane": [], "kube_node": []},
         "images": {"etcd": [], "kube_control_plane": [], "kube_node": []},
         "files": {"etcd": [], "kube_control_plane": [], "kube_node": []},

@@ -98,6 +98,7 @@ GIVEN: dict[str, st.SearchStrategy[Any]] = {
     "cluster_excluded_cidrs": st.just([]) | some(["203.0.113.0/24", "192.0.2.0/25"], 1),
     "cluster_host_cidrs": st.just([]) | some(["192.0.2.0/24", "10.0.0.0/8"], 1),
     "cluster_tunnel_cidrs": st.just([]) | some(["198.51.100.0/24", "10.200.0.0/30"], 1),
+    "cluster_non_masquerade_cidrs": st.just([]) | some(["10.0.0.0/8", "198.51.100.1/24"], 1),
     "cluster_network_backend": st.sampled_from(["kubenet", "flannel"]),
     "cluster_network_backend_mode": mostly(["", "vxlan"]),
     "cluster_network_backend_options": st.just({})

@@ -23,6 +23,7 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
     assert set(plan.pop("needs")) == {
         "commands",
         "kernel_features",
+        "optional_kernel_features",
         "identities",
         "programs",
         "images",
@@ -106,6 +107,15 @@ def test_the_whole_plan_of_a_small_cluster() -> None:
         "service_cidrs": ["10.32.0.0/24"],
         "underlay_mtu": 1500,
     }
+
+
+def test_networks_outside_that_are_listed_see_pods_addresses_as_well() -> None:
+    listed = prepare(replace(Settings(), non_masquerade_cidrs=("198.51.100.0/24", "10.0.0.0/8"))).plan
+    assert listed["masquerade"]["not_to"] == [
+        *prepare().plan["masquerade"]["not_to"],
+        "198.51.100.0/24",
+        "10.0.0.0/8",
+    ]
 
 
 def test_every_list_of_a_dual_stack_plan_is_in_the_order_of_the_families() -> None:

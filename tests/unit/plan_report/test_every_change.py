@@ -79,6 +79,7 @@ SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
     "cluster_excluded_cidrs": [Nothing(("203.0.113.0/24",), "only checked against")],
     "cluster_host_cidrs": [Nothing(("192.0.2.0/24",), "only checked against")],
     "cluster_tunnel_cidrs": [Nothing(("198.51.100.0/24",), "only checked against")],
+    "cluster_non_masquerade_cidrs": [Told(("198.51.100.0/24",), {"masquerade"}, {})],
     "cluster_network_backend": [Told("flannel", {"backend", "mtu"}, {})],
     "cluster_network_backend_mode": [Told("tunnel", {"backend_mode", "mtu"}, {})],
     "cluster_network_backend_options": [

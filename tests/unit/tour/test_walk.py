@@ -24,8 +24,8 @@ def test_backends_are_met_with_the_same_mode_of_kube_proxy_and_modes_are_gone_ar
     stops = plan_tour(OURS, machine_without(OURS, ["ip_vs"]), "kubenet").stops
     walk = walk_of_networks(stops, OURS)
     ways = set(pairwise(walk))
-    assert (Stop("kubenet", "", "iptables"), Stop("kubenet", "", "nftables")) in ways
-    assert (Stop("kubenet", "", "iptables"), Stop("flannel", "vxlan", "iptables")) in ways
+    assert (Stop("kubenet", "host-routes", "iptables"), Stop("kubenet", "host-routes", "nftables")) in ways
+    assert (Stop("kubenet", "host-routes", "iptables"), Stop("flannel", "vxlan", "iptables")) in ways
     assert (Stop("l2_bridge", "", "iptables"), Stop("flannel", "vxlan", "iptables")) in ways
     backends = {stop.backend for stop in stops}
     assert {(one.backend, other.backend) for one, other in ways} >= {
