@@ -13,20 +13,20 @@ help:
 	@awk -F ':.*## ' '/^[-a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 cluster: machine venv ## three hosts on this machine with a proven pod network, left running
-	@python tests/pipeline.py cluster
+	@python -m tests.pipeline cluster
 	@tests/show-cluster
 
 destroy: venv ## remove the hosts of `make cluster` and of every test, with all that belongs to them
 	@$(HOSTS) destroy --all
 
 test: machine venv ## every tier: lint, unit, contract, integration, a real cluster per scenario
-	@python tests/pipeline.py test
+	@python -m tests.pipeline test
 
 test-all: machine venv ## the same, with the backends whose programs take many minutes to build
-	@python tests/pipeline.py test-all
+	@python -m tests.pipeline test-all
 
 ci: machine venv ## the same as test, with those of them that are built already
-	@python tests/pipeline.py ci
+	@python -m tests.pipeline ci
 
 lint: venv ## every linter
 	@tests/lint
@@ -41,7 +41,7 @@ browser: machine venv ## the page of a plan in a headless browser
 	@python -m pytest tests/browser
 
 molecule: machine venv ## a real cluster per scenario; SCENARIOS="default flannel" picks some
-	@python tests/pipeline.py molecule $(SCENARIOS)
+	@python -m tests.pipeline molecule $(SCENARIOS)
 
 benchmark: machine venv ## how long provisioning takes
 	@python tests/benchmark/provision.py

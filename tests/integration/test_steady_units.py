@@ -16,7 +16,7 @@ from tests.container_hosts import hosts, state
 from tests.container_hosts.spec import make_cluster
 
 PREFIX = "flatnet-up"
-ADDRESS = "10.211.14.11"
+ADDRESS = "10.211.22.11"
 on_node = partial(on_host, PREFIX, "node-1")
 UNIT = """\
 [Service]
@@ -35,7 +35,7 @@ STAYS = "exec sleep infinity"
 
 @pytest.fixture(scope="module", autouse=True)
 def _host() -> Iterator[None]:
-    hosts.create(make_cluster(PREFIX, ["10.211.14.0/24"], {"node-1": [ADDRESS]}), lambda _: None)
+    hosts.create(make_cluster(PREFIX, ["10.211.22.0/24"], {"node-1": [ADDRESS]}), lambda _: None)
     yield
     hosts.destroy(PREFIX)
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.reports.mkdir(parents=True, exist_ok=True)
     hosts = Hosts(options.prefix, options.inventory, options.reports)
-    # Which half of the tests it is a part of, tests/pipeline.py tells.
+    # Which half of the tests it is a part of, tests/pipeline tells.
     with_slow = os.environ.get("FLATNET_TEST_SLOW", "1") == "1"
     contracts = find_contracts([ROOT / "roles"])
     machine = read_machine(

@@ -1,28 +1,13 @@
-"""What `make test` tells about the time it took."""
+"""What `make test` tells about the time it took and about what failed."""
 
-import importlib.util
 import io
-import sys
-from pathlib import Path
-from types import ModuleType
 
-import pytest
+from tests.pipeline import output
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pipeline", Path(__file__).parents[1] / "pipeline.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pipeline"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_step_of_molecule_lasts_until_the_next_one_begins(pipeline: ModuleType) -> None:
-    times = pipeline.Times()
-    reader = pipeline.StepReader(times)
+def test_a_step_of_molecule_lasts_until_the_next_one_begins() -> None:
+    times = output.Times()
+    reader = output.StepReader(times)
     for now, line in [
         (
             10.0,
@@ -36,17 +21,17 @@ def test_a_step_of_molecule_lasts_until_the_next_one_begins(pipeline: ModuleType
     assert times.steps == [("default create", 4.5), ("default converge", 25.5)]
 
 
-def test_the_slowest_tests_of_pytest_are_steps_too(pipeline: ModuleType) -> None:
-    times = pipeline.Times()
-    reader = pipeline.StepReader(times)
+def test_the_slowest_tests_of_pytest_are_steps_too() -> None:
+    times = output.Times()
+    reader = output.StepReader(times)
     reader.read("3.10s call     tests/unit/test_x.py::test_a_thing[a b]\n", 1.0)
     reader.read("9 passed in 14.14s\n", 2.0)
     reader.end(3.0)
     assert times.steps == [("tests/unit/test_x.py::test_a_thing[a b]", 3.1)]
 
 
-def test_the_summary_shows_tiers_in_order_and_steps_slowest_first(pipeline: ModuleType) -> None:
-    times = pipeline.Times(tiers=[("lint", 20.04), ("molecule default", 90.0)])
+def test_the_summary_shows_tiers_in_order_and_steps_slowest_first() -> None:
+    times = output.Times(tiers=[("lint", 20.04), ("molecule default", 90.0)])
     times.steps = [("default create", 2.0), ("default converge", 30.0)]
     shown = io.StringIO()
     times.show(shown)
@@ -58,16 +43,6 @@ def test_the_summary_shows_tiers_in_order_and_steps_slowest_first(pipeline: Modu
         ["default", "converge", "30.0"],
         ["default", "create", "2.0"],
     ]
-
-
-def test_a_tier_that_fails_ends_the_run_with_its_name(
-    pipeline: ModuleType, capfd: pytest.CaptureFixture[str]
-) -> None:
-    runner = pipeline.Pipeline()
-    with pytest.raises(pipeline.TierFailedError, match=r"^lint failed with exit status 3$"):
-        runner.run("lint", ["sh", "-c", "echo seen; exit 3"])
-    assert capfd.readouterr().out == "\n=== lint\nseen\n"
-    assert [name for name, _ in runner.times.tiers] == ["lint"]
 
 
 FAILED_TASK = """\
@@ -84,8 +59,8 @@ changed: [localhost]
 """
 
 
-def test_where_it_failed_is_said_in_few_short_lines(pipeline: ModuleType) -> None:
-    cause = pipeline.CauseReader()
+def test_where_it_failed_is_said_in_few_short_lines() -> None:
+    cause = output.CauseReader()
     for line in FAILED_TASK.replace("0123456789", "0123456789" * 100).splitlines():
         cause.read(line + "\n")
     shown = io.StringIO()
@@ -100,8 +75,8 @@ def test_where_it_failed_is_said_in_few_short_lines(pipeline: ModuleType) -> Non
     ]
 
 
-def test_what_was_not_run_is_named_once_with_its_reason(pipeline: ModuleType) -> None:
-    reader, shown = pipeline.LeftOutReader(), io.StringIO()
+def test_what_was_not_run_is_named_once_with_its_reason() -> None:
+    reader, shown = output.LeftOutReader(), io.StringIO()
     reader.show(shown)
     assert shown.getvalue() == ""
     for line in (
@@ -118,32 +93,8 @@ def test_what_was_not_run_is_named_once_with_its_reason(pipeline: ModuleType) ->
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "build", "seen"), [("test", ["--quick"], "0"), ("ci", ["--quick"], "1"), ("test-all", [], "1")]
-)
-def test_programs_that_take_long_are_built_used_or_left_out(
-    pipeline: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    name: str,
-    build: list[str],
-    seen: str,
-) -> None:
-    _, slow = pipeline.PIPELINES[name]
-    runner = pipeline.Pipeline(slow)
-    runner.run("tier", ["sh", "-c", "echo slow=$FLATNET_TEST_SLOW"])
-    assert f"slow={seen}" in capfd.readouterr().out
-    started: list[list[str]] = []
-    monkeypatch.setattr(pipeline, "REPORTS", tmp_path)
-    monkeypatch.setattr(runner, "_log", tmp_path / "programs.log")
-    monkeypatch.setattr(pipeline.subprocess, "Popen", lambda command, **_: started.append(command))
-    runner.begin_programs()
-    assert started[0][4:] == build
-
-
-def test_tests_that_failed_are_named_and_a_run_without_failures_says_nothing(pipeline: ModuleType) -> None:
-    cause, shown = pipeline.CauseReader(), io.StringIO()
+def test_tests_that_failed_are_named_and_a_run_without_failures_says_nothing() -> None:
+    cause, shown = output.CauseReader(), io.StringIO()
     cause.read("TASK [Converge] ****\n")
     cause.read("ok: [node-1]\n")
     cause.show(shown)
