@@ -1,5 +1,6 @@
 """How `make test` runs its tiers."""
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -77,9 +78,9 @@ def test_both_lanes_wait_for_the_build_and_it_is_shown_once(
 ) -> None:
     pipeline = Pipeline()
     monkeypatch.setattr(pipeline, "_log", reports / "programs.log")
-    begin = module.subprocess.Popen
+    begin = subprocess.Popen
     script = f"until test -e {reports}/go; do sleep 0.05; done; echo built; exit 4"
-    monkeypatch.setattr(module.subprocess, "Popen", lambda _, **rest: begin(["sh", "-c", script], **rest))
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **rest: begin(["sh", "-c", script], **rest))
     pipeline.begin_programs()
     (reports / "go").touch()
     with pytest.raises(TierFailedError, match=r"^programs failed with exit status 4$"):
@@ -105,6 +106,6 @@ def test_programs_that_take_long_are_built_used_or_left_out(
     started: list[list[str]] = []
     monkeypatch.setattr(module, "REPORTS", tmp_path)
     monkeypatch.setattr(runner, "_log", tmp_path / "programs.log")
-    monkeypatch.setattr(module.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
     runner.begin_programs()
     assert started[0][4:] == build
