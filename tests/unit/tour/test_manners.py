@@ -7,7 +7,7 @@ import pytest
 
 from tests.tour.__main__ import switches_of
 from tests.tour.hosts import Hosts, TourError, changed
-from tests.tour.manners import MOVING, Switch, at_once, expect, killed, manners
+from tests.tour.manners import MOVING, Switch, at_once, expect, killed, manners, twice
 from tests.tour.stops import Stop, Tour
 
 STOPS = [
@@ -32,20 +32,27 @@ def test_every_switch_knows_a_network_that_is_neither_of_its_ends(tmp_path: Path
         assert switch.third not in (switch.old, switch.new)
 
 
-def test_manners_are_taken_in_turns_by_whether_pods_move(tmp_path: Path) -> None:
+def test_every_manner_is_taken_once_by_whether_pods_move(tmp_path: Path) -> None:
     chosen, unshown = manners(switches(STOPS, tmp_path))
-    assert chosen == [at_once, *MOVING[:4]]
+    assert chosen == [twice, *MOVING]
+    assert unshown == []
+
+
+def test_what_comes_after_all_manners_is_switched_at_once(tmp_path: Path) -> None:
+    chosen, unshown = manners(switches([*STOPS, *STOPS[3:1:-1]], tmp_path))
+    assert chosen == [twice, *MOVING, *[at_once] * (len(chosen) - 5)]
+    assert len(chosen) > 6
     assert unshown == []
 
 
 def test_a_manner_that_no_switch_is_left_for_is_told(tmp_path: Path) -> None:
     chosen, unshown = manners(switches([STOPS[0], STOPS[2]], tmp_path))
     assert chosen == [*MOVING[:2]]
-    assert unshown == ["left out", "turned back", "at once"]
+    assert unshown == ["left out", "turned back", "twice"]
 
 
 def test_a_change_of_kube_proxy_is_killed_too_where_there_are_two(tmp_path: Path) -> None:
-    assert manners(switches(STOPS[:2], tmp_path))[0] == [at_once, killed]
+    assert manners(switches(STOPS[:2], tmp_path))[0] == [twice, killed]
 
 
 def test_words_may_be_broken_into_lines_and_are_missed_by_name() -> None:
