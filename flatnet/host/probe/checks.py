@@ -108,13 +108,7 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             result.update(error="failed", detail=f"{type(error).__name__}: {error}")
         now = time.monotonic()
         result.update(milliseconds=round((now - started) * 1000, 1), tries=result["tries"] + 1)
-        if (
-            check["how"]["method"] == "loss"
-            and result["tries"] == 1
-            and result["observed"]
-            and not result["ok"]
-        ):
-            # A way without room for a burst is as good as others; one that loses packets does so slowly too.
+        if result["tries"] == 1 and _may_be_lost_in_a_burst(check, result):
             check["how"]["slowly"] = True
             continue
         # What cannot be attempted does not get better by repeating it, and lost packets stay lost.
@@ -122,6 +116,15 @@ def make(check: Json, attempt_seconds: float, deadline: float) -> Json:
             return result
         time.sleep(pause)
         pause = min(pause * 2, 1.0)
+
+
+def _may_be_lost_in_a_burst(check: Json, result: Json) -> bool:
+    """Return whether packets were lost that might not be at a slower pace.
+
+    A way without room for a burst is as good as others; one that loses packets does so slowly too.
+    """
+    measured = bool(result["observed"]) or result["error"] == "timeout"
+    return check["how"]["method"] == "loss" and measured and not result["ok"]
 
 
 def run(

@@ -30,6 +30,8 @@ _AT_ONCE = threading.Semaphore(8)
 # SO_RCVBUFFORCE of asm-generic/socket.h, which Python has no name for.
 _FORCED_RECEIVE_BUFFER = 33
 _LAST_ANSWER_SECONDS = 1.0
+# Who has not answered by then is not asked any further.
+_SILENT_SECONDS = 0.5
 # Values of linux/in.h and linux/in6.h that Python has no names for: never fragment, whatever a route says.
 _DO_NOT_FRAGMENT = {4: (socket.IPPROTO_IP, 10, 3), 6: (socket.IPPROTO_IPV6, 23, 3)}
 
@@ -89,6 +91,8 @@ def _exchange(connection: socket.socket, what: tuple[str, int, int], version: in
         with contextlib.suppress(OSError):
             connection.sendto(message, (host, 0))
         _read(connection, answered, (reply, identity), began + (number + 1) * interval)
+        if not answered and time.monotonic() > began + _SILENT_SECONDS:
+            break
     end = time.monotonic() + _LAST_ANSWER_SECONDS
     while len(answered) < packets and time.monotonic() < end:
         _read(connection, answered, (reply, identity), min(end, time.monotonic() + 0.05))

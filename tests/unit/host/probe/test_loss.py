@@ -9,6 +9,7 @@ import pytest
 
 from flatnet.check.model import Json
 from flatnet.host.probe import checks, loss
+from flatnet.host.probe.answers import NoAnswerError
 from flatnet.host.probe.pods import checksum
 
 _REPLY_HEADER = bytes([0x45]) + bytes(19)
@@ -96,6 +97,32 @@ def test_what_only_a_burst_loses_is_no_loss_and_was_repeated(monkeypatch: pytest
     assert paces == [False, True]
 
 
+def test_a_burst_that_is_lost_as_a_whole_is_measured_once_more_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ask(how: Json, _: float) -> str:
+        if how.get("slowly"):
+            return "0 of 20 packets lost"
+        raise NoAnswerError("timeout", "none of 20 packets to 10.200.1.10 was answered")
+
+    monkeypatch.setitem(checks.METHODS, "loss", ask)
+    with _losing(monkeypatch, set()):
+        result = _make(20)
+    assert (result["ok"], result["observed"], result["tries"]) == (True, "0 of 20 packets lost", 2)
+
+
+def test_who_does_not_answer_at_all_is_not_asked_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(_Echo, "close", lambda self: sent.append(len(self.seen)))
+    with _losing(monkeypatch, set(range(1000))):
+        monkeypatch.setattr(loss, "_SILENT_SECONDS", 0.05)
+        monkeypatch.setattr(loss, "_PER_SECOND", 1000)
+        monkeypatch.setattr(loss, "_SLOWLY_PER_SECOND", 200)
+        result = _make(1000)
+    assert (result["ok"], result["error"], result["tries"]) == (False, "timeout", 2)
+    assert max(sent) < 200
+
+
 def test_what_a_busy_machine_may_drop_is_told_and_not_held_against_the_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -107,7 +134,7 @@ def test_what_a_busy_machine_may_drop_is_told_and_not_held_against_the_network(
 def test_when_nothing_is_answered_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
     with _losing(monkeypatch, set(range(20))):
         result = _make(20)
-    assert (result["ok"], result["error"]) == (False, "timeout")
+    assert (result["ok"], result["error"], result["tries"]) == (False, "timeout", 2)
     assert result["detail"] == "none of 20 packets to 10.200.1.10 was answered"
 
 
