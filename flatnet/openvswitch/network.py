@@ -112,7 +112,6 @@ def _passage_names(place: Place) -> dict[str, str]:
     return {
         "switch": place.names["passage"],
         "kernel_end": place.names["passage_kernel_end"],
-        "switch_end": place.names["passage_switch_end"],
     }
 
 

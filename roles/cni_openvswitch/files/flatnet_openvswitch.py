@@ -103,7 +103,11 @@ def transaction(network: dict[str, Any], present: list[str]) -> list[str]:
         settings = {"datapath_type": "netdev", "fail_mode": "standalone", "stp_enable": False}
         settings["other_config"] = {"hwaddr": passage["switch_mac"]}
         words += ["--", *_add_switch(passage["switch"], settings)]
-        words += ["--", "--may-exist", "add-port", passage["switch"], passage["switch_end"]]
+        # Its queue is that of an interface of programs. A socket of packets on one end of a pair of interfaces,
+        # the other way to have the kernel beside it, has room for a fifth of that.
+        end = {"type": "internal", "mac": json.dumps(passage["kernel_mac"])}
+        words += ["--", "--may-exist", "add-port", passage["switch"], passage["kernel_end"]]
+        words += ["--", "set", "interface", passage["kernel_end"], *columns(end)]
     return words
 
 
@@ -119,7 +123,6 @@ def up(network: dict[str, Any]) -> None:
     present = vsctl("list-ports", switch).split() if is_ours(switch) else []
     if passage:
         is_ours(passage["switch"])
-        plug_passage(passage)
     else:
         unplug_passage(network)
     vsctl(*transaction(network, present))
@@ -130,27 +133,17 @@ def up(network: dict[str, Any]) -> None:
     join_pods(network["bridge"], switch)
 
 
-def plug_passage(passage: dict[str, Any]) -> None:
-    """Make the pair of interfaces between the userspace datapath and the kernel."""
-    kernel_end = passage["kernel_end"]
-    if not exists(kernel_end):
-        pair = ["type", "veth", "peer", "name", passage["switch_end"]]
-        run("ip", "link", "add", "dev", kernel_end, "address", passage["kernel_mac"], *pair)
-    for name in (kernel_end, passage["switch_end"]):
-        no_own_addresses(name)
-    # Packets come in with an address that is, by the letter, the host's own.
-    (IPV4 / kernel_end / "accept_local").write_text("1")
-    (IPV4 / kernel_end / "forwarding").write_text("1")
-    run("ip", "link", "set", "dev", passage["switch_end"], "up")
-    run("ip", "link", "set", "dev", kernel_end, "up")
-
-
 def lead_passage(passage: dict[str, Any]) -> None:
     """Lead what is encapsulated through the passage: out by Open vSwitch's own routes, in by the kernel's."""
     switch, kernel_end = passage["switch"], passage["kernel_end"]
     inner, outer = passage["switch_address"], passage["kernel_address"]
-    no_own_addresses(switch)
+    for name in (switch, kernel_end):
+        no_own_addresses(name)
+    # Packets come in with an address that is, by the letter, the host's own.
+    (IPV4 / kernel_end / "accept_local").write_text("1")
+    (IPV4 / kernel_end / "forwarding").write_text("1")
     run("ip", "link", "set", "dev", switch, "up")
+    run("ip", "link", "set", "dev", kernel_end, "up")
     run(
         "ip",
         "address",
@@ -192,8 +185,6 @@ def unplug_passage(network: dict[str, Any]) -> None:
             if device == names["switch"]:
                 run("ovs-appctl", "ovs/route/del", destination)
         vsctl("del-br", names["switch"])
-    if exists(names["kernel_end"]):
-        run("ip", "link", "delete", "dev", names["kernel_end"])
 
 
 def join_pods(bridge: dict[str, Any], switch: str) -> None:

@@ -60,7 +60,8 @@ def test_one_transaction_adds_what_is_wanted_and_drops_what_is_not(program: Modu
 
 def test_the_passage_is_made_in_the_same_transaction(program: ModuleType) -> None:
     line = " ".join(program.transaction(wanted(), []))
-    assert "--may-exist add-port obr0-tun obr0-switch" in line
+    assert "--may-exist add-port obr0-tun obr0-kernel" in line
+    assert 'set interface obr0-kernel type=internal mac="0a:58:a9:fe:4d:01"' in line
     assert line.count("br-set-external-id") == 2
 
 
@@ -95,7 +96,9 @@ def test_with_a_route_that_goes_another_comes_again(
     )
     commands = Commands(ovs_route_show=f"Route Table:\n{shown}User: 203.0.113.1/32 dev br-int\n")
     monkeypatch.setattr(program, "run", commands)
-    monkeypatch.setattr(program, "IPV6", tmp_path)
+    monkeypatch.setattr(program, "IPV4", tmp_path)
+    monkeypatch.setattr(program, "IPV6", tmp_path / "none")
+    (tmp_path / "obr0-kernel").mkdir()
     program.lead_passage(wanted()["passage"])
     changes = [line.removeprefix("ovs-appctl ovs/route/") for line in commands.ran if "ovs/route/" in line]
     assert changes[1:] == [
@@ -103,6 +106,7 @@ def test_with_a_route_that_goes_another_comes_again(
         "del 192.0.2.10/32",
         "add 192.0.2.10/32 obr0-tun 169.254.77.1",
     ]
+    assert (tmp_path / "obr0-kernel" / "accept_local").read_text() == "1"
 
 
 def test_what_changes_with_the_daemon_is_seen(

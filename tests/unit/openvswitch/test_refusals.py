@@ -15,7 +15,7 @@ BRIDGE = interface(
 )
 PASSAGE = (
     interface("obr0-tun", link_scope_addresses=["169.254.77.2/30"], kind="tun"),
-    interface("obr0-kernel", link_scope_addresses=["169.254.77.1/32"], kind="veth"),
+    interface("obr0-kernel", link_scope_addresses=["169.254.77.1/32"], kind="tun"),
 )
 ROUTES = [
     {"destination": "10.200.0.0/16", "device": "kbr0", "source": "10.200.1.1", "type": "unicast"},
