@@ -53,6 +53,8 @@ class Leg:
         with self._timed("switch"):
             output = self.manner(self.switch)
         self.interruption = next(iter(re.findall(r"Interruption, .*: (.*)", output)), "not told")
+        with self._timed("answers"):
+            pods.reach(self.hosts, host)
         # Before anything else runs pods here: what those leave is not the switch's.
         switched = [*self.hosts.snapshot(host), *self._of_node(host)]
         with self._timed("second run"):

@@ -5,6 +5,7 @@ every look, whichever other pods are.
 """
 
 import json
+import shlex
 from typing import Any
 
 from tests.tour.hosts import CONTROL_PLANE, KUBECTL, Hosts
@@ -53,6 +54,16 @@ def start(hosts: Hosts) -> None:
 def wait(hosts: Hosts) -> None:
     """Wait until one is ready on every node."""
     hosts.kubectl(f"--namespace {NAMESPACE} rollout status daemonset/{NAME} --timeout=90s")
+
+
+def reach(hosts: Hosts, host: str) -> None:
+    """Wait until those of all nodes answer a host: routes that are learned come a moment after the switch."""
+    path = "jsonpath={.items[*].status.podIPs[*].ip}"
+    found = hosts.kubectl(f"--namespace {NAMESPACE} get pods --output '{path}'").split()
+    tries = "; ".join(
+        f"until timeout 1 bash -c '</dev/tcp/{one}/{_PORT}'; do sleep 0.2; done" for one in found
+    )
+    hosts.on(host, f"timeout 30 bash -c {shlex.quote(tries)} 2>/dev/null")
 
 
 def replace(hosts: Hosts, host: str) -> None:

@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Collection, Sequence
 
 from .answers import Json, NoAnswerError
 from .connect import in_network_of
@@ -22,11 +23,14 @@ from .pods import checksum
 _ECHO = {4: (8, 0), 6: (128, 129)}
 # Headers before the payload of an echo: those of IP, and 8 of ICMP.
 _HEADERS = {4: 28, 6: 48}
-# What a program forwards, such as flanneld's mode udp, waits in a small buffer while a busy machine runs
+# What a program forwards, such as flanneld in mode udp, waits in a small buffer while a busy machine runs
 # others: a burst finds no room there, and says nothing of the way.
 _PER_SECOND, _SLOWLY_PER_SECOND = 1000, 200
 # More would not keep the pace; what a host sends at once is bounded.
 _AT_ONCE = threading.Semaphore(8)
+# So many packets without an answer may be on the way, and for so long do they count as that: what a program
+# forwards is dropped where more of them wait than its queue takes, with the packets of all others.
+_WAITING, _WAITING_SECONDS = 3, 0.1
 # SO_RCVBUFFORCE of asm-generic/socket.h, which Python has no name for.
 _FORCED_RECEIVE_BUFFER = 33
 _LAST_ANSWER_SECONDS = 1.0
@@ -76,12 +80,13 @@ def ask_loss(how: Json, seconds: float) -> str:
 
 
 def _exchange(connection: socket.socket, what: tuple[str, int, int], version: int, interval: float) -> int:
-    """Send that many echo requests, one per interval, and return how many were answered."""
+    """Send that many echo requests, one per interval at most, and return how many were answered."""
     host, packets, payload = what
     request, reply = _ECHO[version]
     identity = os.urandom(2)
     answered: set[int] = set()
-    began = time.monotonic()
+    sent: list[float] = []
+    began = due = time.monotonic()
     for number in range(packets):
         message = struct.pack(">BBH2sH", request, 0, 0, identity, number) + bytes(payload)
         if version == 4:
@@ -90,13 +95,29 @@ def _exchange(connection: socket.socket, what: tuple[str, int, int], version: in
         # Where there is no way, or a packet is too large for it, no answer comes.
         with contextlib.suppress(OSError):
             connection.sendto(message, (host, 0))
-        _read(connection, answered, (reply, identity), began + (number + 1) * interval)
+        sent.append(time.monotonic())
+        due += interval
+        _read(connection, answered, (reply, identity), due)
+        latest = sent[-1] + 1 / _SLOWLY_PER_SECOND
+        while _is_far_ahead(sent, answered) and time.monotonic() < latest:
+            due = min(time.monotonic() + interval, latest)
+            _read(connection, answered, (reply, identity), due)
         if not answered and time.monotonic() > began + _SILENT_SECONDS:
             break
     end = time.monotonic() + _LAST_ANSWER_SECONDS
     while len(answered) < packets and time.monotonic() < end:
         _read(connection, answered, (reply, identity), min(end, time.monotonic() + 0.05))
     return len(answered)
+
+
+def _is_far_ahead(sent: Sequence[float], answered: Collection[int]) -> bool:
+    """Return whether so many of the newest packets wait for an answer that more would fill queues.
+
+    sent: when which packet was. What was sent long ago waits nowhere any more.
+    """
+    late = time.monotonic() - _WAITING_SECONDS
+    newest = range(len(sent) - 1, max(len(sent) - 1 - 4 * _WAITING, -1), -1)
+    return sum(number not in answered and sent[number] > late for number in newest) >= _WAITING
 
 
 def _read(connection: socket.socket, answered: set[int], expected: tuple[int, bytes], until: float) -> None:

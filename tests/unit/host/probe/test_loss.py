@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -121,6 +122,31 @@ def test_who_does_not_answer_at_all_is_not_asked_to_the_end(monkeypatch: pytest.
         result = _make(1000)
     assert (result["ok"], result["error"], result["tries"]) == (False, "timeout", 2)
     assert max(sent) < 200
+
+
+def test_no_more_are_under_way_than_a_queue_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class _Slow(_Echo):
+        """Answers a packet only when fifteen others have come after it."""
+
+        def sendto(self, message: bytes, _: object) -> int:
+            self.seen.append(message)
+            number = struct.unpack(">H", message[6:8])[0]
+            for late in (number - 15,) if number < 199 else range(184, 200):
+                if late >= 0:
+                    self.far.send(_REPLY_HEADER + b"\0" + self.seen[late][1:])
+            return len(message)
+
+    with _losing(monkeypatch, set()):
+        monkeypatch.setattr(loss, "in_network_of", lambda _, __: _Slow())
+        monkeypatch.setattr(loss, "_WAITING_SECONDS", 60)
+        began = time.monotonic()
+        assert _make()["observed"] == "0 of 200 packets lost"
+        at_pace = time.monotonic() - began
+        monkeypatch.setattr(loss, "_WAITING", 15)
+        monkeypatch.setattr(loss, "_SLOWLY_PER_SECOND", 1000)
+        assert _make()["observed"] == "0 of 200 packets lost"
+        # 186 of them had to wait for their turn.
+        assert time.monotonic() - began - at_pace > 0.18 > at_pace
 
 
 def test_what_a_busy_machine_may_drop_is_told_and_not_held_against_the_network(
