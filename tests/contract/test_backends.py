@@ -25,7 +25,7 @@ def contract(role: Path) -> Contract:
 
 
 # The check looks on every node for what a contract declares; units of a setting are not on all of them.
-BY_A_SETTING = {"cni_flannel": {"flanneld-subnet"}}
+BY_A_SETTING = {"cni_flannel": {"flanneld-subnet"}, "cni_kubenet": {"flatnet-kubenet-promiscuous"}}
 
 
 @by_backend
