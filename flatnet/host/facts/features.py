@@ -94,7 +94,7 @@ table ip flatnet0 {
 """
 # kube-proxy refuses older ones (pkg/proxy/nftables/proxier.go; sigs.k8s.io/knftables, exec.go).
 SERVICES_KERNEL, SERVICES_NFT = (5, 13), (1, 0, 1)
-# A pod that reaches itself through a Service on a promiscuous bridge: a bridge sends no frame back to the port
+# A pod that reaches itself through a Service on a promiscuous bridge: a bridge sends no frame back to a port
 # that it came from, the host has to, and does where connection tracking still knows the packet then. Kernels
 # since 6.9, and others by their fixes, forget it (net/bridge/br_netfilter_hooks.c, br_nf_local_in), so only
 # trying tells. flatnet1 stands for the pod.
