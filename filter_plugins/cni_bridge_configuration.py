@@ -4,14 +4,20 @@ from collections.abc import Callable, Sequence
 
 from ansible.errors import AnsibleFilterError
 
-from flatnet.cni import bridge_configuration
+from flatnet.cni import HAIRPIN_MODES, bridge_configuration
 from flatnet.errors import FlatnetError
 
 
-def cni_bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int, bandwidth: bool = False) -> str:
+def cni_bridge_configuration(
+    pod_cidrs: Sequence[str],
+    bridge: str,
+    mtu: int,
+    bandwidth: bool = False,
+    hairpin_mode: str = HAIRPIN_MODES[0],
+) -> str:
     """Return the configuration as text; AnsibleFilterError carries the message of a FlatnetError."""
     try:
-        return bridge_configuration(pod_cidrs, bridge, mtu, bandwidth)
+        return bridge_configuration(pod_cidrs, bridge, mtu, bandwidth, hairpin_mode)
     except FlatnetError as error:
         raise AnsibleFilterError(str(error)) from None
 

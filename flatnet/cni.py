@@ -7,18 +7,29 @@ from netaddr import IPNetwork
 
 from flatnet.errors import FlatnetError
 
+# As kubelets of old called them (--hairpin-mode): how a pod reaches itself through a Service.
+HAIRPIN_MODES = ("hairpin-veth", "promiscuous-bridge")
 _DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int, bandwidth: bool = False) -> str:
+def bridge_configuration(
+    pod_cidrs: Sequence[str],
+    bridge: str,
+    mtu: int,
+    bandwidth: bool = False,
+    hairpin_mode: str = HAIRPIN_MODES[0],
+) -> str:
     """Return the JSON text of a network that plugs pods into a bridge, an address per family from host-local.
 
     `pod_cidrs` are the node's own pod networks in family order, `mtu` is in bytes. The first address of
     each network becomes the bridge's, and so the pods' gateway. The bridge plugin adds no NAT
-    (`ipMasq` off: translation has one owner), and hairpin mode lets a pod reach itself through a service.
+    (`ipMasq` off: translation has one owner).
     bandwidth: whether the annotations kubernetes.io/ingress-bandwidth and egress-bandwidth of pods count.
-    Raises FlatnetError without a network: host-local would have no address to give.
+    hairpin_mode: one of HAIRPIN_MODES: its port of the bridge sends a pod what is its own, or the host does.
+    Raises FlatnetError without a network, as host-local would have no address to give, and for another mode.
     """
+    if hairpin_mode not in HAIRPIN_MODES:
+        raise FlatnetError(f"there is no hairpin mode {hairpin_mode!r}; choose {' or '.join(HAIRPIN_MODES)}")
     if not pod_cidrs:
         raise FlatnetError(
             f"the node has no pod network for its bridge {bridge}; plan one, or take it out of kube_node"
@@ -29,7 +40,8 @@ def bridge_configuration(pod_cidrs: Sequence[str], bridge: str, mtu: int, bandwi
         "bridge": bridge,
         "isGateway": True,
         "ipMasq": False,
-        "hairpinMode": True,
+        # The plugin takes one of the two at most.
+        **({"hairpinMode": True} if hairpin_mode == HAIRPIN_MODES[0] else {"promiscMode": True}),
         "mtu": mtu,
         "ipam": {
             "type": "host-local",

@@ -17,31 +17,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
 from provision import ROOT, Run, machine, measure
 from rich.console import Console
 from rich.table import Table
 
 from flatnet.contract import find_contracts
-from tests.docs.measured import FILE
+from tests.docs.measured import record_measured
 from tests.tour.hosts import Hosts
 from tests.tour.machine import missing_features, read_machine
 from tests.tour.stops import Stop, plan_tour
 from tests.tour.walk import walk_of_networks
 
-
-class _Indented(yaml.SafeDumper):
-    """Writes lists as the project's other files have them."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Begin a block; the name and the arguments are PyYAML's."""
-        del indentless
-        super().increase_indent(flow, indentless=False)
-
-
 PREFIX = "flatnet-tour"
 INVENTORIES = [str(ROOT / path) for path in ("inventories/container_hosts", "molecule/tour/inventory")]
-_GIVEN = [f"--inventory={path}" for path in INVENTORIES]
+GIVEN = [f"--inventory={path}" for path in INVENTORIES]
 _CONFIRMED = [f"--extra-vars=cluster_{verb}_confirmed=container-hosts" for verb in ("switch", "reset")]
 
 
@@ -49,7 +38,7 @@ def playbook(path: str, settings: dict[str, str] | None = None) -> Run:
     """Run a playbook on the hosts."""
     binary = Path(sys.executable).parent / "ansible-playbook"
     given = f"--extra-vars={json.dumps(settings or {})}"
-    return measure(binary, *_GIVEN, ROOT / path, given, *_CONFIRMED)
+    return measure(binary, *GIVEN, ROOT / path, given, *_CONFIRMED)
 
 
 def rows(stops: Sequence[Stop]) -> Iterator[dict[str, Any]]:
@@ -82,8 +71,8 @@ def main() -> None:
     parser.add_argument("--record", action="store_true")
     record = parser.parse_args().record
     command = [sys.executable, "-m", "tests.container_hosts"]
-    measure(*command, "destroy", *_GIVEN)
-    measure(*command, "create", *_GIVEN)
+    measure(*command, "destroy", *GIVEN)
+    measure(*command, "create", *GIVEN)
     table = Table(
         "from", "to", "switch", "reset + provision", "ratio", "interruption", title="Three container hosts"
     )
@@ -113,16 +102,12 @@ def main() -> None:
                 f"{row['outside']} s / {row['pods']} s",
             )
     finally:
-        measure(*command, "destroy", *_GIVEN)
+        measure(*command, "destroy", *GIVEN)
     console = Console()
     console.print(table)
     console.print(machine())
     if record:
-        measured = {"machine": machine(), "lacks": lacks, "switches": found}
-        FILE.write_text(
-            "---\n# Written by `python tests/benchmark/switch.py --record`.\n"
-            + yaml.dump(measured, Dumper=_Indented, sort_keys=False)
-        )
+        record_measured({"machine": machine(), "lacks": lacks, "switches": found})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What was measured on the test machine, for docs/backends.md: how long switches took, and what it lacks.
+"""What was measured on the test machine, for docs/backends.md.
 
-`python tests/benchmark/switch.py --record` writes it.
+How long switches took and what the machine lacks, by `python tests/benchmark/switch.py --record`; what
+networks cost a connection, by `python tests/benchmark/throughput.py --record`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,28 @@ from tests.tour.stops import Tour, machine_without, plan_tour
 
 FILE = Path(__file__).with_name("measured.yml")
 _FIRST = "kubenet"
+_HEADER = "---\n# Written by tests/benchmark/switch.py and tests/benchmark/throughput.py with --record.\n"
+_NOTHING: Mapping[str, Any] = {
+    "machine": "",
+    "lacks": [],
+    "switches": [],
+    "throughput": {"machine": "", "networks": []},
+}
+
+
+class _Indented(yaml.SafeDumper):
+    """Writes lists as the project's other files have them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Begin a block; the name and the arguments are PyYAML's."""
+        del indentless
+        super().increase_indent(flow, indentless=False)
+
+
+def record_measured(part: Mapping[str, Any], file: Path = FILE) -> None:
+    """Write what one benchmark has measured, and keep what others have."""
+    kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file.write_text(_HEADER + yaml.dump({**kept, **part}, Dumper=_Indented, sort_keys=False))
 
 
 def machine_tour(contracts: Contracts, first: str, file: Path = FILE) -> Tour:
@@ -22,9 +45,8 @@ def machine_tour(contracts: Contracts, first: str, file: Path = FILE) -> Tour:
 
 
 def _measured(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {"machine": "", "lacks": [], "switches": []}
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+    found = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {**_NOTHING, **found}
 
 
 def lacking_table(left_out: Mapping[str, str]) -> str:
@@ -54,13 +76,31 @@ def switches_table(measured: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def throughput_table(measured: Sequence[Mapping[str, Any]]) -> str:
+    """Return what each network made of a connection, beside the hosts."""
+    lines = [
+        "| network | stream, pods | hosts | ratio | there and back, pods | hosts | ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in measured:
+        pods, hosts = row["pods"], row["hosts"]
+        cells = [
+            row["network"],
+            *(f"{one['megabits']:,.0f} Mbit/s" for one in (pods, hosts)),
+            f"{pods['megabits'] / hosts['megabits']:.2f}",
+            *(f"{one['microseconds']:.0f} µs" for one in (pods, hosts)),
+            f"{pods['microseconds'] / hosts['microseconds']:.2f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def measured_section(contracts: Contracts, file: Path = FILE) -> str:
     """Return the part of the page on what was measured; nothing where nothing was."""
     measured = _measured(file)
-    if not measured["switches"]:
-        return ""
-    return "\n\n".join(
-        [
+    parts: list[str] = []
+    if measured["switches"]:
+        parts += [
             "## How long a switch interrupts",
             f"Three container hosts on one machine ({measured['machine']}), each switch beside a reset and a "
             "provision of the same network, by `python tests/benchmark/switch.py`. Seconds of other machines "
@@ -71,4 +111,15 @@ def measured_section(contracts: Contracts, file: Path = FILE) -> str:
             "refuses it, and nobody has verified it yet.",
             lacking_table(machine_tour(contracts, _FIRST, file).left_out),
         ]
-    )
+    cost = measured["throughput"]
+    if cost["networks"]:
+        parts += [
+            "## What a network costs a connection",
+            f"From a pod to a pod of another node, beside the same between the two hosts a moment before and "
+            f"after: one TCP stream, and one byte there and back. Container hosts on one machine "
+            f"({cost['machine']}), whose processors do both ends' work, by `python "
+            "tests/benchmark/throughput.py`. Figures of other machines differ, and so do ratios where a "
+            "network card takes work off a tunnel.",
+            throughput_table(cost["networks"]),
+        ]
+    return "\n\n".join(parts)

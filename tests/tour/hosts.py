@@ -38,7 +38,8 @@ class Hosts:
         self._inventories = [f"--inventory={path}" for path in inventories]
         self.prefix, self._state = prefix, state.state_directory(prefix)
         self._log = reports / "tour.log"
-        self._ssh = ["ssh", "-F", str(self._state / "ssh_config")]
+        self.ssh_configuration = self._state / "ssh_config"
+        self._ssh = ["ssh", "-F", str(self.ssh_configuration)]
 
     def playbook(
         self, name: str, settings: Mapping[str, object], *options: str, succeeds: bool = True

@@ -32,3 +32,14 @@ def test_limits_come_last_and_only_when_they_are_asked_for() -> None:
         for asked in (False, True)
     )
     assert limited == [*plain, {"type": "bandwidth", "capabilities": {"bandwidth": True}}]
+
+
+def test_a_bridge_is_promiscuous_or_has_hairpin_ports_and_never_both() -> None:
+    ports, bridge = (
+        json.loads(bridge_configuration(["10.200.1.0/24"], "cbr0", 1500, hairpin_mode=mode))["plugins"][0]
+        for mode in ("hairpin-veth", "promiscuous-bridge")
+    )
+    assert (ports.get("hairpinMode"), ports.get("promiscMode")) == (True, None)
+    assert (bridge.get("hairpinMode"), bridge.get("promiscMode")) == (None, True)
+    with pytest.raises(FlatnetError, match="no hairpin mode 'none'; choose hairpin-veth or promiscuous"):
+        bridge_configuration(["10.200.1.0/24"], "cbr0", 1500, hairpin_mode="none")

@@ -1,12 +1,20 @@
 """What flanneld is told in each mode and family, and on which hosts it is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flatnet.contract import find_contracts
-from flatnet.flannel import flannel_addresses, flannel_network, flannel_refusals, flannel_route_removal
+from flatnet.flannel import (
+    flannel_addresses,
+    flannel_etcd_plan,
+    flannel_etcd_refusals,
+    flannel_network,
+    flannel_refusals,
+    flannel_route_removal,
+)
 
 CONTRACT = find_contracts([Path(__file__).resolve().parents[2] / "roles"])["cni_flannel"]
 V4, V6 = "10.200.0.0/16", "fd00:200::/48"
@@ -102,3 +110,52 @@ def test_routes_that_outlive_flanneld_are_removed_by_the_networks_of_pods() -> N
     flush = ["route", "flush", "root"]
     both = [["ip", "-4", *flush, V4, "proto", "boot"], ["ip", "-6", *flush, V6, "proto", "boot"]]
     assert found == {mode: both if mode in ("host-gw", "vxlan-direct") else [] for mode in CONTRACT.modes}
+
+
+def test_in_etcd_a_node_has_the_key_of_its_planned_subnet_and_all_nodes_one_network() -> None:
+    network = flannel_network(CONTRACT.in_mode("host-gw").data, [V6, V4], 1500)
+    both = [["fd00:200:0:1::/64", "10.200.1.0/24"], ["10.200.2.0/24", "fd00:200:0:2::/64"]]
+    first, second = (
+        flannel_etcd_plan(network, pods, ["2001:db8::1", "192.0.2.1"], ["192.0.2.9", "2001:db8::9"])
+        for pods in both
+    )
+    assert first == {
+        "prefix": "/coreos.com/network",
+        "endpoints": ["https://192.0.2.9:2379", "https://[2001:db8::9]:2379"],
+        "address": "192.0.2.1",
+        "subnet": "10.200.1.0-24&fd00:200:0:1::-64",
+        "taken": {"FLANNEL_SUBNET": "10.200.1.1/24", "FLANNEL_IPV6_SUBNET": "fd00:200:0:1::1/64"},
+        "network": first["network"],
+    }
+    assert json.loads(first["network"]) == {
+        **network,
+        "SubnetLen": 24,
+        "SubnetMin": "10.200.0.0",
+        "IPv6SubnetLen": 64,
+        "IPv6SubnetMin": "fd00:200::",
+    }
+    assert second["network"] == first["network"]
+
+
+@pytest.mark.parametrize(
+    ("managers", "cluster", "nodes", "words"),
+    [
+        (["etcd", "kubernetes"], [V4], ["10.200.1.0/24"], "is etcd here and kubernetes there"),
+        (["zookeeper"], [V4], ["10.200.1.0/24"], "there is no subnet manager of flannel 'zookeeper'"),
+        (["etcd"], [V6], ["fd00:200:0:1::/64"], "by the node's address of IPv4, and this cluster has none"),
+        (["etcd"], [V4], ["10.200.0.0/17"], "10.200.0.0/16 in networks of /17 is none that flanneld reads"),
+        (["etcd"], [V4], ["10.200.0.0/31"], "at least four, each of /30 or larger"),
+        (["etcd"], [V4], ["10.200.1.0/24", "10.200.2.0/23"], "pod networks of /23 and /24, and in etcd"),
+    ],
+)
+def test_nodes_that_cannot_have_their_subnets_in_etcd_are_refused(
+    managers: list[str], cluster: list[str], nodes: list[str], words: str
+) -> None:
+    [refusal] = flannel_etcd_refusals(managers, cluster, nodes)
+    assert words in refusal
+    assert ". Fix: " in refusal
+
+
+def test_what_upstream_wants_of_etcd_is_nothing_to_nodes_of_kubernetes() -> None:
+    assert flannel_etcd_refusals(["kubernetes"], [V6], ["fd00:200:0:1::/64"]) == []
+    assert flannel_etcd_refusals(["etcd"], [V4, V6], ["10.200.1.0/24", "fd00:200:0:1::/64"]) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from .local import read, run
 
@@ -93,7 +94,60 @@ table ip flatnet0 {
 """
 # kube-proxy refuses older ones (pkg/proxy/nftables/proxier.go; sigs.k8s.io/knftables, exec.go).
 SERVICES_KERNEL, SERVICES_NFT = (5, 13), (1, 0, 1)
-USED = frozenset({*XTABLES, "nftables_services"})
+# A pod that reaches itself through a Service on a promiscuous bridge: a bridge sends no frame back to a port
+# that it came from, the host has to, and does where connection tracking still knows the packet then. Kernels
+# since 6.9, and others by their fixes, forget it (net/bridge/br_netfilter_hooks.c, br_nf_local_in), so only
+# trying tells. flatnet1 stands for the pod.
+HAIRPIN_FRAME = """
+import socket, struct, sys, time
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total = (total >> 16) + (total & 65535)
+    return ~(total + (total >> 16)) & 65535
+pod, service, gateway = (socket.inet_aton(one) for one in ("192.0.2.3", "198.51.100.5", "192.0.2.1"))
+head = lambda sum: struct.pack("!BBHHHBBH4s4s", 69, 0, 32, 1, 0, 64, 17, sum, pod, service)
+frame = bytes.fromhex("020000000001" "020000000003" "0800") + head(checksum(head(0)))
+frame += struct.pack("!HHHH", 4000, 53, 12, 0) + b"flat"
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+link.bind(("flatnet1", 0x0800))
+end = time.time() + 2
+while time.time() < end:
+    link.send(frame)
+    link.settimeout(0.2)
+    try:
+        while True:
+            got, place = link.recvfrom(2048)
+            if place[2] != socket.PACKET_OUTGOING and got[26:30] == gateway and got[30:34] == pod:
+                sys.exit(0)
+    except OSError:
+        pass
+sys.exit(1)
+"""
+HAIRPIN = """
+set -e
+ip link add flatnet2 address 02:00:00:00:00:01 type bridge
+ip link set flatnet2 up promisc on
+ip address add 192.0.2.1/24 dev flatnet2
+ip link add flatnet0 type veth peer name flatnet1 address 02:00:00:00:00:03
+ip link set flatnet0 master flatnet2 up
+ip link set flatnet1 up
+ip neighbour add 192.0.2.3 lladdr 02:00:00:00:00:03 dev flatnet2 nud permanent
+echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
+nft -f - <<'end'
+table ip flatnet0 {
+  chain prerouting { type nat hook prerouting priority -100; ip daddr 198.51.100.5 dnat to 192.0.2.3; }
+  chain postrouting { type nat hook postrouting priority 100; ip daddr 192.0.2.3 masquerade; }
+}
+table bridge flatnet0 {
+  chain output {
+    type filter hook output priority -200
+    ip saddr != 192.0.2.1 ip saddr 192.0.2.0/24 ip daddr 192.0.2.0/24 drop
+  }
+}
+end
+"""
+USED = frozenset({*XTABLES, "nftables_services", "promiscuous_hairpin"})
 
 
 def kernel_features(names: list[str]) -> dict[str, bool]:
@@ -147,6 +201,9 @@ def used_features(names: list[str]) -> list[str]:
         found += run(["unshare", "--net", "sh", "-c", _xtables_script(rules)]).split()
     if "nftables_services" in names and _is_new_enough():
         script = f"nft -f - <<'end' && echo nftables_services\n{SERVICES}end\n"
+        found += run(["unshare", "--net", "sh", "-c", script]).split()
+    if "promiscuous_hairpin" in names:
+        script = f"{HAIRPIN}{sys.executable} -c '{HAIRPIN_FRAME}'\necho promiscuous_hairpin\n"
         found += run(["unshare", "--net", "sh", "-c", script]).split()
     return found
 

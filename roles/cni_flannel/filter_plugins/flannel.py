@@ -40,6 +40,8 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "flannel_addresses": _filter(flannel.flannel_addresses),
+            "flannel_etcd_plan": _filter(flannel.flannel_etcd_plan),
+            "flannel_etcd_refusals": _filter(flannel.flannel_etcd_refusals),
             "flannel_network": _filter(flannel.flannel_network),
             "flannel_refusals": _filter(flannel.flannel_refusals),
             "flannel_route_removal": _filter(flannel.flannel_route_removal),

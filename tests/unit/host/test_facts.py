@@ -425,3 +425,14 @@ def test_what_others_set_up_is_judged_for_the_place_that_the_host_has() -> None:
     ]
     # No pod runs there, and no unit of ours.
     assert run_action(answer)[0]["changed"] is False
+
+
+def test_the_probe_of_a_promiscuous_bridge_finds_a_packet_that_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if os.geteuid() != 0 or not shutil.which("nft"):
+        pytest.skip("needs root and nft")
+    # A port that sends back what came from it does what a kernel does that the mode is for.
+    port = "ip link set flatnet1 up\nip link set flatnet0 type bridge_slave hairpin on"
+    monkeypatch.setattr(features, "HAIRPIN", features.HAIRPIN.replace("ip link set flatnet1 up", port))
+    assert features.used_features(["promiscuous_hairpin"]) == ["promiscuous_hairpin"]
