@@ -134,9 +134,14 @@ def snapshot(name: str) -> Json:
         "proxies": [one["dst"] for one in ip("neighbour", "show", "proxy", "dev", name)],
         "settings": settings_of(name),
         "resolved": resolved_of(name),
-        "mac": (INTERFACES / name / "address").read_text(encoding="ascii").strip(),
+        "mac": mac_of(name),
         "mtu": int((INTERFACES / name / "mtu").read_text(encoding="ascii")),
     }
+
+
+def mac_of(name: str) -> str:
+    """Return the hardware's address of an interface."""
+    return (INTERFACES / name / "address").read_text(encoding="ascii").strip()
 
 
 def addresses_of(name: str) -> list[Json]:
@@ -540,7 +545,10 @@ def make_bridge(config: Json, record: Json) -> None:
     quiet = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"]
     run("ip", "link", "set", "dev", bridge, "type", "bridge", *quiet)
     # The same as before, which neighbours have noted, and networks of virtual machines let pass alone.
-    run("ip", "link", "set", "dev", bridge, "address", record["mac"], "mtu", str(record["mtu"]))
+    # With a new address, the same one included, the kernel forgets all neighbours.
+    if mac_of(bridge) != record["mac"]:
+        run("ip", "link", "set", "dev", bridge, "address", record["mac"])
+    run("ip", "link", "set", "dev", bridge, "mtu", str(record["mtu"]))
     if is_new or not record.get("settled"):
         carry_settings(bridge, record["settings"])
         record["settled"] = True
