@@ -107,7 +107,8 @@ class Node:
         return int((self.folder / "steps").read_text())
 
     def command(self, action: str) -> list[str]:
-        words = [sys.executable, "-I", str(PROGRAM), action, str(self.config)]
+        token = ["one"] if action in ("try", "confirm") else []
+        words = [sys.executable, "-I", str(PROGRAM), action, str(self.config), *token]
         return [REAL_IP, "netns", "exec", NODE, *words]
 
     def call(self, action: str) -> subprocess.CompletedProcess[str]:

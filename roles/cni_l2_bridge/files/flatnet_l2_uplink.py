@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the node's own interface a port of the pods' bridge, which has the node's addresses from then on.
 
-    flatnet-l2-uplink keep FILE      once agreed to: move, and again whatever comes back to the interface
-    flatnet-l2-uplink try FILE       move, and back when nobody confirms in time
-    flatnet-l2-uplink confirm FILE   agree to what was tried
-    flatnet-l2-uplink rollback FILE  give everything back to the interface, unless agreed to meanwhile
-    flatnet-l2-uplink down FILE      give everything back to the interface
-    flatnet-l2-uplink look FILE      tell how far it is
+    flatnet-l2-uplink keep FILE           once agreed to: move, and again whatever comes back to the interface
+    flatnet-l2-uplink try FILE TOKEN      move, and back when nobody confirms in time
+    flatnet-l2-uplink confirm FILE TOKEN  agree to what was tried under that token
+    flatnet-l2-uplink rollback FILE       give everything back to the interface, unless agreed to meanwhile
+    flatnet-l2-uplink down FILE           give everything back to the interface
+    flatnet-l2-uplink look FILE           tell how far it is
 
 FILE describes the bridge. Each command may be repeated, and goes on where another one was killed: what the
 interface had is on record before anything is changed. The record goes with the boot, as all it tells of does.
@@ -26,7 +26,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_interface
 from pathlib import Path
@@ -512,7 +512,7 @@ def is_cut_short(record: Json) -> bool:
     return str(record.get("phase", "")).endswith("-moving")
 
 
-def move(config: Json, phase: str) -> None:
+def move(config: Json, phase: str, token: str = "") -> None:
     """Make the bridge and move everything to it. StepError when a step fails; the record says what was."""
     uplink, bridge = config["uplink"], config["bridge"]
     found = snapshot(uplink)
@@ -520,7 +520,7 @@ def move(config: Json, phase: str) -> None:
     record = united(former, found)
     record.setdefault("uplink", uplink)
     record.setdefault("made_bridge", not exists(bridge))
-    record["phase"] = f"{phase}-moving"
+    record["phase"], record["token"] = f"{phase}-moving", token
     # Before anything is changed, the record itself included, the timer is to know where things belong.
     save(record_file(config), record)
     if phase == "trial":
@@ -708,20 +708,20 @@ def disarm() -> None:
 # Commands of the command line
 
 
-def attempt(config: Json) -> None:
+def attempt(config: Json, token: str) -> None:
     """Move on trial. A step that fails brings everything back at once, and one that never ends in time."""
     with alone(config):
         found = snapshot(config["uplink"])
         told = faults(config, found)
         outcome = Path(config["run_directory"]) / "outcome.json"
         if told:
-            save(outcome, {"phase": "refused", "reason": "; ".join(told)})
+            save(outcome, {"phase": "refused", "reason": "; ".join(told), "token": token})
             raise StepError("; ".join(told))
         outcome.unlink(missing_ok=True)
         # What was agreed to was another move: until this one is, nobody repeats it.
         consent_file(config).unlink(missing_ok=True)
         try:
-            move(config, "trial")
+            move(config, "trial", token)
         except (StepError, OSError) as error:
             give_back(config, f"{error}")
             raise StepError(str(error)) from None
@@ -730,20 +730,24 @@ def attempt(config: Json) -> None:
 def give_back(config: Json, reason: str) -> list[str]:
     """Restore, leave word of it for the controller, and return what is not as it was."""
     outcome = Path(config["run_directory"]) / "outcome.json"
+    token = load(record_file(config)).get("token", "")
     left = restore(config)
     for words in left:
         say(f"{config['uplink']} is not as it was: {words}")
     if not left:
         disarm()
-    save(outcome, {"phase": "failed" if left else "rolled back", "reason": reason, "left": left})
+    save(
+        outcome,
+        {"phase": "failed" if left else "rolled back", "reason": reason, "left": left, "token": token},
+    )
     return left
 
 
-def confirm(config: Json) -> None:
-    """Agree to a move that is on trial; one that was not done, or was taken back, is none."""
+def confirm(config: Json, token: str) -> None:
+    """Agree to the move that is on trial; one that was not done, or was taken back, is none."""
     with alone(config):
         record = load(record_file(config))
-        if record.get("phase") != "trial":
+        if record.get("phase") != "trial" or record["token"] != token:
             return
         save(consent_file(config), agreement(config))
         save(record_file(config), {**record, "phase": "moved"})
@@ -825,8 +829,8 @@ def look(config: Json) -> None:
     """Print how far a move is, as one line of JSON."""
     record = load(record_file(config))
     outcome = load(Path(config["run_directory"]) / "outcome.json")
-    if record.get("phase"):
-        outcome = {"phase": record["phase"]}
+    if record.get("phase") and not outcome.get("left"):
+        outcome = {"phase": record["phase"], "token": record.get("token", "")}
     sys.stdout.write(f"{json.dumps(outcome or {'phase': 'none'})}\n")
 
 
@@ -943,7 +947,7 @@ def tell(message: str) -> None:
             sender.sendto(message.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "keep": keep,
     "try": attempt,
     "confirm": confirm,
@@ -955,12 +959,12 @@ COMMANDS = {
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument names; return the exit status."""
-    action, path = arguments
+    action, path, *more = arguments
     config = json.loads(Path(path).read_text(encoding="utf-8"))
     if action == "keep":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        COMMANDS[action](config)
+        COMMANDS[action](config, *more)
     except (StepError, OSError) as error:
         say(str(error))
         return 1
