@@ -31,7 +31,8 @@ def test_a_move_that_was_taken_back_names_host_cause_and_fix() -> None:
         "back, with all of eth0 as it was: nobody connected anew within 30 seconds. The last that was heard: "
         "host node-1 cannot be reached: Connection timed out. Fix: look for what lets no packet in or out by "
         "br-pods, such as packet filter rules that name eth0 (`nft list ruleset`), or a switch that lets one "
-        "hardware address pass each port; or give the way back longer than 30 s in cni_l2_bridge_rollback_seconds; then run again"
+        "hardware address pass each port; or give the way back longer than 30 s in "
+        "cni_l2_bridge_rollback_seconds; then run again"
     )
 
 

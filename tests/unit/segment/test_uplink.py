@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from l2_bridge_cases import facts, link
 
 from flatnet.segment.uplink import TRIAL, bridge_drift, due_moves, has_node, uplink_refusals
 
@@ -8,36 +9,6 @@ FIX = "Fix: name the node's own interface, or one in the pods' segment that serv
 GATEWAYS, MAC = ["10.200.1.1/16"], "0a:58:0a:c8:01:01"
 NODE = ["192.0.2.11", "2001:db8::11"]
 OWN = ["192.0.2.11/24", "2001:db8::11/64"]
-
-
-def link(name: str, *addresses: str, **values: object) -> dict[str, Any]:
-    """Return an interface as the facts have it; a master makes it a port of a bridge."""
-    base = {
-        "name": name,
-        "mtu": 1500,
-        "addresses": [text for text in addresses if not text.startswith(("fe80:", "169.254."))],
-        "link_scope_addresses": [text for text in addresses if text.startswith(("fe80:", "169.254."))],
-        "kind": "ether",
-        "link_type": "ether",
-        "mac": "02:00:00:00:00:11",
-        "up": True,
-        "master": "",
-        "leased_addresses": [],
-        "lower": "",
-        "alias": "",
-        "details": {},
-        "port": {},
-    }
-    return base | values
-
-
-def facts(*links: dict[str, Any], default: str = "", **values: object) -> dict[str, Any]:
-    routes = [
-        {"destination": "192.0.2.0/24", "device": "eth1", "protocol": "kernel"},
-        {"destination": "0.0.0.0/0", "device": default, "protocol": "static"},
-    ]
-    base = {"interfaces": list(links), "routes": routes, "other_routes": [], "rules": []}
-    return {**base, "wireless_interfaces": [], **values}
 
 
 def refusals(uplink: str, *links: dict[str, Any], default: str = "") -> list[str]:
