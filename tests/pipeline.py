@@ -25,7 +25,7 @@ REPORTS = REPOSITORY / "reports"
 INVENTORY = "inventories/container_hosts"
 SCENARIOS = tuple(path.parent.name for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml")))
 # What they show beside the tour takes longer than the others' time allows.
-LONG = frozenset({"bgp", "flannel", "l2_bridge", "policies"})
+LONG = frozenset({"bgp", "flannel", "l2_bridge", "l2_uplink", "policies"})
 SHOWN = 12
 
 # What molecule prints when it begins a step: `default ➜ converge: Executing`.

@@ -15,7 +15,7 @@ def refusals(uplink: str, *links: dict[str, Any], default: str = "") -> list[str
     return uplink_refusals(facts(*links, default=default), uplink, "br-pods", 1500)
 
 
-def bridge(details: dict[str, int] | None = None, **values: object) -> dict[str, Any]:
+def bridge(details: dict[str, int] | None = None, **values: Any) -> dict[str, Any]:
     settings = {"stp_state": 0, "forward_delay": 0, "mcast_snooping": 0} | (details or {})
     base = {"mac": MAC, "kind": "bridge", "details": settings}
     return link("br-pods", "10.200.1.1/16", "fe80::858:aff:fec8:101/64", **base | values)
@@ -151,7 +151,7 @@ def own_refusals(*links: dict[str, Any], mtu: int = 1500, **values: object) -> l
     return uplink_refusals(found, "eth0", "br-pods", mtu, NODE)
 
 
-def moved(**values: object) -> list[dict[str, Any]]:
+def moved(**values: Any) -> list[dict[str, Any]]:
     """Return the interfaces after the move."""
     given = [*GATEWAYS, *OWN]
     return [
