@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_interface
 from typing import Any
 
+from flatnet.state.leftovers import fits
+
 Facts = Mapping[str, Any]
 Interface = Mapping[str, Any]
 
@@ -39,8 +41,8 @@ def uplink_refusals(
 ) -> list[str]:
     """Return why the bridge cannot have this uplink, as sentences with the fix; empty when it can.
 
-    facts: of the host, with `interfaces`, `routes`, `other_routes`, `rules` and `wireless_interfaces`; mtu:
-    of the pods, in bytes.
+    facts: of the host, with `interfaces`, `routes`, `other_routes`, `rules`, `wireless_interfaces`,
+    `networkd` and `network_files`; mtu: of the pods, in bytes.
     """
     return [
         f"cni_l2_bridge_interface{f' {uplink}' if uplink else ''}: {reason}. Fix: {fix}."
@@ -67,6 +69,7 @@ def _reasons(
     yield from _unfit(facts, found, bridge)
     if has_node(facts, uplink, bridge, node_addresses):
         yield from _unmovable(facts, found, mtu)
+        yield from _mistaken(facts, found, bridge)
     else:
         yield from _in_use(facts, found, mtu)
 
@@ -130,6 +133,27 @@ def _unmovable(facts: Facts, found: Interface, mtu: int) -> Iterator[tuple[str, 
             f"it carries {found['mtu']} bytes, and pods send {mtu}: on one bridge both have to be the same",
             f"set cluster_underlay_mtu to {found['mtu']}, or the MTU of {name} to {mtu}",
         )
+
+
+def _mistaken(facts: Facts, found: Interface, bridge: str) -> Iterator[tuple[str, str]]:
+    """Yield (reason, fix) for a file that has systemd-networkd set up the bridge as if it were the interface.
+
+    It would by the MAC address, which the bridge gets. One that is there from the beginning does not count.
+    """
+    if not facts["networkd"]:
+        return
+    more = {"MACAddress": found["mac"].lower(), "Type": "bridge", "Kind": "bridge"}
+    for file in facts["network_files"]:
+        words = file["match"].get("MACAddress", [])
+        match = {**file["match"], "MACAddress": [word.lower() for word in words]} if words else file["match"]
+        if not fits(match, bridge, more):
+            continue
+        if words and not file["unmanaged"]:
+            yield (
+                f"{file['path']} of systemd-networkd fits {bridge} too, by the MAC address that it gets",
+                f"add Name={found['name']} to its section Match",
+            )
+        return
 
 
 def _would_do(facts: Facts, found: Interface, bridge: str, mtu: int, node_addresses: Sequence[str]) -> bool:

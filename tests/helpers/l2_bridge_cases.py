@@ -36,7 +36,7 @@ def facts(*links: dict[str, Any], default: str = "", **values: object) -> dict[s
         {"destination": "0.0.0.0/0", "device": default, "protocol": "static"},
     ]
     base = {"interfaces": list(links), "routes": routes, "other_routes": [], "rules": []}
-    return {**base, "wireless_interfaces": [], **values}
+    return {**base, "wireless_interfaces": [], "networkd": False, "network_files": [], **values}
 
 
 def bridge(*addresses: str, **values: object) -> dict[str, Any]:

@@ -134,14 +134,12 @@ def snapshot(name: str) -> Json:
         "proxies": [one["dst"] for one in ip("neighbour", "show", "proxy", "dev", name)],
         "settings": settings_of(name),
         "resolved": resolved_of(name),
-        "mac": mac_of(name),
-        "mtu": int((INTERFACES / name / "mtu").read_text(encoding="ascii")),
     }
 
 
-def mac_of(name: str) -> str:
-    """Return the hardware's address of an interface."""
-    return (INTERFACES / name / "address").read_text(encoding="ascii").strip()
+def shown(name: str, what: str) -> str:
+    """Return what the kernel shows of an interface, such as its `address`, the hardware's, or its `mtu`."""
+    return (INTERFACES / name / what).read_text(encoding="ascii").strip()
 
 
 def addresses_of(name: str) -> list[Json]:
@@ -149,8 +147,8 @@ def addresses_of(name: str) -> list[Json]:
 
     The kernel puts a new one of IPv6 before the others of its scope, and one of IPv4 behind them.
     """
-    shown = ip("address", "show", "dev", name)
-    entries = [entry for link in shown for entry in link.get("addr_info", []) if "local" in entry]
+    links = ip("address", "show", "dev", name)
+    entries = [entry for link in links for entry in link.get("addr_info", []) if "local" in entry]
     return [one for one in entries if one["family"] == "inet"] + [
         one for one in reversed(entries) if one["family"] == "inet6"
     ]
@@ -233,11 +231,11 @@ def resolved_of(name: str) -> dict[str, list[str]]:
     found = {}
     for what in RESOLVED:
         try:
-            shown = run("resolvectl", what, name, seconds=RESOLVED_SECONDS)
+            said = run("resolvectl", what, name, seconds=RESOLVED_SECONDS)
         except StepError:
             # It does not run, or knows no such thing.
             continue
-        words = shown.partition("):")[2].split()
+        words = said.partition("):")[2].split()
         if words:
             found[what] = words
     return found if "dns" in found else {}
@@ -535,20 +533,21 @@ def move(config: Json, phase: str, token: str = "") -> None:
 
 def make_bridge(config: Json, record: Json) -> None:
     """Make the bridge with the interface's own MAC address and MTU, and with the gateways of the pods."""
-    bridge = config["bridge"]
+    bridge, mac = config["bridge"], shown(config["uplink"], "address")
     release_former(config)
     is_new = not exists(bridge)
     if is_new:
-        run("ip", "link", "add", "dev", bridge, "address", record["mac"], "type", "bridge")
+        run("ip", "link", "add", "dev", bridge, "address", mac, "type", "bridge")
     # Without a waiting time a new port forwards at once. Nobody has to be asked who listens to which group:
     # it is the groups that IPv6 finds its neighbours with that would suffer.
     quiet = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"]
     run("ip", "link", "set", "dev", bridge, "type", "bridge", *quiet)
     # The same as before, which neighbours have noted, and networks of virtual machines let pass alone.
     # With a new address, the same one included, the kernel forgets all neighbours.
-    if mac_of(bridge) != record["mac"]:
-        run("ip", "link", "set", "dev", bridge, "address", record["mac"])
-    run("ip", "link", "set", "dev", bridge, "mtu", str(record["mtu"]))
+    if shown(bridge, "address") != mac:
+        with announcing(bridge):
+            run("ip", "link", "set", "dev", bridge, "address", mac)
+    run("ip", "link", "set", "dev", bridge, "mtu", shown(config["uplink"], "mtu"))
     if is_new or not record.get("settled"):
         carry_settings(bridge, record["settings"])
         record["settled"] = True
@@ -600,12 +599,26 @@ def carry_settings(bridge: str, settings: dict[str, str]) -> None:
             write(SETTINGS[family] / bridge / setting, value)
 
 
+@contextmanager
+def announcing(bridge: str) -> Iterator[None]:
+    """Have pods told of a change of the hardware's address, which they know their gateway by."""
+    files = (SETTINGS["ipv4"] / bridge / "arp_notify", SETTINGS["ipv6"] / bridge / "ndisc_notify")
+    before = {file: file.read_text(encoding="ascii").strip() for file in files if file.exists()}
+    for file in before:
+        write(file, "1")
+    try:
+        yield
+    finally:
+        for file, value in before.items():
+            write(file, value)
+
+
 def write(path: Path, value: str) -> None:
-    """Set a value of the kernel's; StepError where it does not take it."""
+    """Set a value of the kernel's. It is no reason to leave a host halfway that it does not take one."""
     try:
         path.write_text(f"{value}\n", encoding="ascii")
     except OSError as error:
-        raise StepError(f"{path} cannot be set to {value}: {error.strerror}") from None
+        say(f"{path} cannot be set to {value}: {error.strerror}")
 
 
 def carry_resolved(config: Json, record: Json) -> None:

@@ -15,7 +15,7 @@ def refusals(uplink: str, *links: dict[str, Any], default: str = "") -> list[str
     return uplink_refusals(facts(*links, default=default), uplink, "br-pods", 1500)
 
 
-def bridge(details: dict[str, int] | None = None, **values: Any) -> dict[str, Any]:
+def bridge(details: dict[str, int] | None = None, **values: object) -> dict[str, Any]:
     settings = {"stp_state": 0, "forward_delay": 0, "mcast_snooping": 0} | (details or {})
     base = {"mac": MAC, "kind": "bridge", "details": settings}
     return link("br-pods", "10.200.1.1/16", "fe80::858:aff:fec8:101/64", **base | values)
@@ -151,11 +151,11 @@ def own_refusals(*links: dict[str, Any], mtu: int = 1500, **values: object) -> l
     return uplink_refusals(found, "eth0", "br-pods", mtu, NODE)
 
 
-def moved(**values: Any) -> list[dict[str, Any]]:
+def moved(alias: str = "") -> list[dict[str, Any]]:
     """Return the interfaces after the move."""
     given = [*GATEWAYS, *OWN]
     return [
-        bridge(addresses=given, mac="02:00:00:00:00:11", **values),
+        bridge(addresses=given, mac="02:00:00:00:00:11", alias=alias),
         {**link("eth0", "fe80::11/64", master="br-pods", port={"hairpin": False})},
     ]
 
@@ -205,6 +205,31 @@ def test_what_the_bridge_could_not_have_in_its_place_is_refused(
     found = own_refusals(own(**values), **more)
     assert len(found) == 1
     assert found[0].startswith(f"cni_l2_bridge_interface eth0: {words}")
+
+
+@pytest.mark.parametrize(
+    ("match", "is_refused"),
+    [
+        ({"MACAddress": ["02:00:00:00:00:11"]}, True),
+        ({"MACAddress": ["02:00:00:00:00:AA", "02:00:00:00:00:11"]}, True),
+        ({"MACAddress": ["02:00:00:00:00:11"], "Name": ["eth*"]}, False),
+        ({"MACAddress": ["02:00:00:00:00:11"], "Type": ["ether"]}, False),
+        ({"PermanentMACAddress": ["02:00:00:00:00:11"]}, False),
+        ({"Name": ["eth0"]}, False),
+    ],
+)
+def test_a_file_of_networkd_that_would_take_the_bridge_for_the_interface_is_refused(
+    match: dict[str, list[str]], is_refused: bool
+) -> None:
+    files = [{"path": "/etc/systemd/network/10-lan.network", "match": match, "unmanaged": False}]
+    found = own_refusals(own(), networkd=True, network_files=files)
+    assert bool(found) is is_refused
+    assert all(
+        "10-lan.network of systemd-networkd fits br-pods too, by the MAC address" in one for one in found
+    )
+    assert own_refusals(own(), networkd=False, network_files=files) == []
+    first = {"path": "/etc/systemd/network/05.network", "match": {"Name": ["br-pods"]}, "unmanaged": True}
+    assert own_refusals(own(), networkd=True, network_files=[first, *files]) == []
 
 
 def test_an_interface_whose_frames_another_takes_is_refused() -> None:
