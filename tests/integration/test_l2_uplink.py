@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -261,6 +262,48 @@ def test_the_end_of_the_system_leaves_the_network_as_it_is(node: Node) -> None:
     (node.folder / "system").write_text("stopping\n")
     assert node.call("down").returncode == 0
     assert node.state() == moved
+
+
+def test_dns_servers_of_the_link_are_asked_by_the_bridge(node: Node) -> None:
+    log = node.folder / "resolvectl"
+    program = node.folder / "bin/resolvectl"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$# $1" in "2 dns") echo "Link 2 (eth0): 192.0.2.53 2001:db8::53" ;;\n'
+        f'  "2 domain") echo "Link 2 (eth0): example.org ~." ;; "2 "*) echo "Link 2 (eth0):" ;;\n'
+        f'  *) echo "$@" >>{log} ;; esac\n'
+    )
+    program.chmod(0o755)
+    node.call("try")
+    assert log.read_text().splitlines() == [
+        "dns br-pods 192.0.2.53 2001:db8::53",
+        "domain br-pods example.org ~.",
+    ]
+
+
+def test_a_process_that_does_not_end_does_not_keep_the_host_from_coming_back(node: Node) -> None:
+    before = node.state()
+    node.call("try")
+    held = "import fcntl, os, sys, time; f = open(sys.argv[1], 'a+'); fcntl.flock(f, fcntl.LOCK_EX); "
+    held += "f.truncate(0); f.write(str(os.getpid())); f.flush(); print('held', flush=True); time.sleep(600)"
+    lock = str(node.folder / "run/lock")
+    with subprocess.Popen([sys.executable, "-c", held, lock], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        node.time_is_over()
+        assert holder.wait(timeout=5) < 0
+    assert node.state() == before
+
+
+def test_an_interface_for_the_pods_alone_is_released_for_the_node_s_own(node: Node) -> None:
+    at(NODE, "link", "add", "br-pods", "address", "0a:58:0a:c8:01:01", "type", "bridge")
+    at(NODE, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", PEER)
+    at(NODE, "link", "set", "eth1", "master", "br-pods")
+    (node.folder / "dedicated").write_text("eth1\n")
+    agree(node)
+    ports = json.loads(at(NODE, "-json", "link", "show", "master", "br-pods"))
+    assert [one["ifname"] for one in ports if one] == ["eth0"]
+    assert is_moved()
 
 
 def test_an_address_on_lease_is_refused_before_anything_changes(node: Node) -> None:
