@@ -902,7 +902,8 @@ def is_settled(config: Json) -> bool:
             return False
         found = {"addresses": addresses_of(config["uplink"]), "routes": routes_of(config["uplink"])}
         here = [*found["addresses"], *(addresses_of(config["bridge"]) if exists(config["bridge"]) else [])]
-        all_there = set(config["node_addresses"]) <= {one["local"] for one in here}
+        wanted = {str(ip_interface(address).ip) for address in config["node_addresses"]}
+        all_there = wanted <= {one["local"] for one in here}
         if found == before and all_there and not is_under_way(config["uplink"]):
             return True
         before = found
