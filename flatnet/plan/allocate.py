@@ -6,7 +6,7 @@ from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.conflicts import check_deployed_networks, check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
-from flatnet.plan.full_pool import Full, full_pool
+from flatnet.plan.full_pool import Full, full_group, full_pool
 from flatnet.plan.pool import Range, free_starts, is_touched, merged_ranges, networks_at
 from flatnet.plan.request import Request
 from flatnet.plan.rules import Sizes, check_pods
@@ -59,9 +59,8 @@ def _allocate_family(
     returning: Mapping[str, Entry],
     findings: Findings,
 ) -> None:
-    pools = request.pools[family].networks
     held = [*request.occupied.get(family, ()), *ranges_of(family, nodes)]
-    _return_old(family, pools, nodes, returning, held)
+    _return_old(family, request, nodes, returning, held)
     holders = len(held)
     if held:
         check_held(family, request, nodes, removed, findings)
@@ -75,13 +74,15 @@ def _allocate_family(
         held += map(_range, deployed.values())
     kept = ranges_of(family, removed)
     special = request.own_max_pods.keys() | request.own_prefixes.keys()
-    waiting: dict[int, list[str]] = {}
+    waiting: dict[tuple[int, tuple[Network, ...]], list[str]] = {}
     missing = [name for name, entry in nodes.items() if family not in entry]
-    for name in missing if special else ():
-        waiting.setdefault(request.prefix_of(name, family), []).append(name)
-    if missing and not special:
-        waiting[request.pools[family].prefix] = missing
-    for prefix, names in sorted(waiting.items()):
+    apart = special or request.groups
+    for name in missing if apart else ():
+        place = request.prefix_of(name, family), request.pools_of(name, family)
+        waiting.setdefault(place, []).append(name)
+    if missing and not apart:
+        waiting[request.pools[family].prefix, request.pools[family].networks] = missing
+    for (prefix, pools), names in sorted(waiting.items()):
         # Without a gap first; what is kept for nodes that left only when that is not enough.
         free = free_starts(pools, prefix, merged_ranges([*held, *kept]), len(names))
         taken = [*held, *map(_span, free)]
@@ -110,7 +111,10 @@ def _allocate_family(
                 request,
                 sorted(name for name, network in deployed.items() if any(p.contains(network) for p in pools)),
             )
-            findings.add("pod-network-full", *full_pool(full))
+            if request.groups:
+                findings.add("topology-full", *full_group(full))
+            else:
+                findings.add("pod-network-full", *full_pool(full))
         held, holders = taken, holders + placed
 
 
@@ -135,7 +139,7 @@ def ranges_of(family: Family, entries: Mapping[str, Entry]) -> list[Range]:
 
 def _return_old(
     family: Family,
-    pools: Sequence[Network],
+    request: Request,
     nodes: dict[str, Entry],
     returning: Mapping[str, Entry],
     held: list[Range],
@@ -146,7 +150,9 @@ def _return_old(
     merged = merged_ranges(held)
     for name, old in sorted(returning.items()):
         network = old.get(family)
-        if network is None or family in nodes[name] or not any(pool.contains(network) for pool in pools):
+        if network is None or family in nodes[name]:
+            continue
+        if not any(pool.contains(network) for pool in request.pools_of(name, family)):
             continue
         if not is_touched(merged, *_range(network)):
             nodes[name] = {**nodes[name], family: network}
