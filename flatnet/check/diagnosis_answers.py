@@ -84,7 +84,9 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
             look,
         )
     # One may lead to all pods of a group, and so to other nodes' as well.
-    planned = [entry["gateway"] for entry in node_routes(plan, here) if _covers(entry["destination"], address)]
+    planned = [
+        entry["gateway"] for entry in node_routes(plan, here) if _covers(entry["destination"], address)
+    ]
     if plan["backend"]["routes"] != "plan" or not planned or best["gateway"] == planned[0]:
         return None
     leads_to = best["gateway"] or best["device"]

@@ -179,9 +179,7 @@ def _groups(
     pools = {network.family: network for network in resolved.pods}
     if _is_unsound(findings) or not pools or pools.keys() != resolved.node_prefixes.keys():
         return []
-    covered = [
-        host.inventory_name for host in hosts if is_routed(host.groups, contract.control_plane_routes)
-    ]
+    covered = [host.inventory_name for host in hosts if is_routed(host.groups, contract.control_plane_routes)]
     return pod_groups(given, pools, resolved.node_prefixes, covered, findings)
 
 
@@ -265,9 +263,7 @@ def request_of(
         own_max_pods={host.node_name: host.max_pods for host in nodes if host.max_pods is not None},
         avoid=[network for name, network in resolved.named() if name != "cluster_pod_cidrs"],
         hosts=resolved.addresses,
-        groups={
-            host.node_name: parts[host.inventory_name] for host in nodes if host.inventory_name in parts
-        },
+        groups={host.node_name: parts[host.inventory_name] for host in nodes if host.inventory_name in parts},
         several=contract.several_pod_cidrs,
     )
 

@@ -130,7 +130,9 @@ def _addresses(pair: Pair) -> list[Change]:
         f"{verb(found, 'Its certificate is', 'Their certificates are')} issued again with the new address."
     ]
     if pair.after["backend"]["routes"] == "plan":
-        effects.append(f"The routes to the pods there change their gateway on every other host{_of_group(pair)}.")
+        effects.append(
+            f"The routes to the pods there change their gateway on every other host{_of_group(pair)}."
+        )
     elif pair.after["backend"]["routes"] == "network":
         effects.append(_OF_THE_NETWORK)
     elif pair.after["backend"]["name"]:
