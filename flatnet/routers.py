@@ -171,7 +171,7 @@ def _next_hops(goal: Address, legs: Mapping[str, Sequence[_Leg]]) -> dict[str, A
 def _group_routes(
     router: str, topology: Sequence[Mapping[str, Any]], hops: Mapping[_Goal, Mapping[str, Address]]
 ) -> list[Route]:
-    """Return the routes of one router to groups of nodes, and to the nodes of those that it leads to itself."""
+    """Return the routes of one router: to groups of nodes, and to the nodes that it leads to itself."""
     inside: dict[tuple[str, str], list[_Goal]] = {}
     groups = {host: group["name"] for group in topology for host in group["hosts"]}
     for goal in hops:

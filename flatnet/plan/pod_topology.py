@@ -229,8 +229,8 @@ def _placed(
             findings.add(
                 "topology-depth",
                 f"{given[0].value} and its neighbours",
-                f"{len(given)} groups in {whole} get a /{whole.prefix + bits} each, and a node's network is a "
-                f"/{prefixes[family]}",
+                f"{len(given)} groups in {whole} get a /{whole.prefix + bits} each, and a node's network is "
+                f"a /{prefixes[family]}",
                 "have fewer groups, widen cluster_pod_cidrs, or give cluster_node_prefixes longer ones",
             )
             return

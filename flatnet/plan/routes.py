@@ -21,9 +21,9 @@ def node_routes(plan: Mapping[str, Any], node: str) -> list[dict[str, str]]:
     """Return the routes of one host of the plan: {destination, gateway} to the pods of every other node.
 
     Where the plan has a `pod_topology`, one leads to each other group as a whole, and those to single nodes
-    to the host's own group alone. They are in the order of the families, then by destination. `node` is the inventory name. Hosts of etcd
-    alone have none, and nobody has any where the backend makes the routes. Raises FlatnetError for a host
-    that is not in the plan.
+    to the host's own group alone. They are in the order of the families, then by destination. `node` is the
+    inventory name. Hosts of etcd alone have none, and nobody has any where the backend makes the routes.
+    Raises FlatnetError for a host that is not in the plan.
     """
     planned = plan["nodes"].get(node)
     if planned is None:

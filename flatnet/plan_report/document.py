@@ -183,16 +183,23 @@ def _relation_faults(data: Mapping[str, Any]) -> list[str]:
         network.prefix <= prefixes.get(network.family, 0) <= WIDTH[network.family] for network in pods
     ):
         found.append("node_prefixes do not split pod_cidrs")
-    strangers = [
-        host for group in data.get("pod_topology", ()) for host in group["hosts"] if host not in data["nodes"]
-    ]
-    if strangers:
-        found.append(f"pod_topology has {listed(strangers, 3)}, which is no host of the plan")
+    found += _topology_faults(data)
     if data["api_endpoint"]["host"] not in data["nodes"]:
         found.append(f"api_endpoint.host {data['api_endpoint']['host']} is no host of the plan")
     if data["mtu"] > data["underlay_mtu"]:
         found.append("mtu is larger than underlay_mtu")
     return found
+
+
+def _topology_faults(data: Mapping[str, Any]) -> list[str]:
+    groups = data.get("pod_topology", ())
+    try:
+        for text in (text for group in groups for text in group["cidrs"]):
+            parse_network(text)
+    except FlatnetError as error:
+        return [f"pod_topology: {str(error).partition(';')[0]}"]
+    strangers = [host for group in groups for host in group["hosts"] if host not in data["nodes"]]
+    return [f"pod_topology has {listed(strangers, 3)}, which is no host of the plan"] if strangers else []
 
 
 def _is_route(route: Mapping[str, Any]) -> bool:

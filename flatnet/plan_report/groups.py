@@ -59,7 +59,7 @@ def group_words(document: Mapping[str, Any]) -> str:
     top = sum(1 for group in topology if group["name"] in used and not parent_of(group["name"]))
     leaves = sum(1 for group in topology if group["hosts"])
     return (
-        f"{counted(leaves, 'group')} of hosts: a host has a route to the pods of each other node of its group, "
-        "and one to each other group, on every level, through its group's gateway. A router beside all groups "
-        f"needs {counted(top * len(document['families']), 'route')}, one to each at the top."
+        f"{counted(leaves, 'group')} of hosts: a host has a route to the pods of each other node of its "
+        "group, and one to each other group, on every level, through its group's gateway. A router beside "
+        f"all groups needs {counted(top * len(document['families']), 'route')}, one to each at the top."
     )

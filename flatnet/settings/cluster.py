@@ -133,8 +133,8 @@ class Settings:
     pod_topology: object = setting(
         (),
         CARRIAGE,
-        "Groups of hosts, such as zones and racks, each with a name, and with hosts or further groups; gateways "
-        "are the way to other groups. For backends that route by groups, such as romana.",
+        "Groups of hosts, such as zones and racks, each with a name, and with hosts or further groups; "
+        "gateways are the way to other groups. For backends that route by groups, such as romana.",
         empty="all hosts are one group",
     )
     kube_proxy_mode: str = setting(

@@ -79,7 +79,7 @@ class Cluster:
         return next((one for one in found if one.version == family), None)
 
     def way(self, segment: int, family: int, origin: int = 0) -> Interface | None:
-        """Return where somebody in the segment `origin` finds the host that has a leg in the other one, too."""
+        """Return where those in the segment `origin` find the host that has a leg in the other one too."""
         between = (host for host in self.hosts if any(leg.segment == segment for leg in host.legs))
         legs = (leg for host in between for leg in host.legs if leg.segment == origin)
         return next((one for leg in legs for one in leg.interfaces if one.version == family), None)

@@ -1,6 +1,7 @@
 """Examples of rules about hosts, allocations and what is deployed: what breaks one, what is just beside."""
 
 from dataclasses import replace
+from typing import Any
 
 from plan_cases import (
     ALL_GROUPS,
@@ -46,7 +47,7 @@ STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 RACKS = [group("rack-1", "node-a", "node-b"), group("rack-2", "node-c")]
 
 
-def grouped(*groups: object, **changed: object) -> dict[str, object]:
+def grouped(*groups: object, **changed: Any) -> dict[str, Any]:
     """Return arguments with these groups in the topology of a backend that routes by groups."""
     return settings(pod_topology=list(groups), **changed) | {"contract": GROUPED}
 

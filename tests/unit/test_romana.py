@@ -31,8 +31,9 @@ def test_a_gateway_on_a_link_is_accepted(facts: dict[str, object]) -> None:
 def test_a_gateway_elsewhere_is_refused_once() -> None:
     facts = {"interfaces": [ETH0 | {"addresses": ["198.51.100.11/24"]}], "routes": []}
     assert romana_refusals(facts, [ROUTE, ROUTE | {"destination": "10.200.64.0/18"}]) == [
-        "the gateway 192.0.2.1 is on none of its links, and routes lead through neighbours alone. Fix: put the "
-        "host into the group of cluster_pod_topology whose link it is on, or give that group gateways there."
+        "the gateway 192.0.2.1 is on none of its links, and routes lead through neighbours alone. Fix: put "
+        "the host into the group of cluster_pod_topology whose link it is on, or give that group gateways "
+        "there."
     ]
 
 

@@ -196,7 +196,7 @@ def test_a_route_of_others_to_a_group_is_refused() -> None:
     routes = ({"destination": "10.200.128.0/17", "protocol": "static"},)
     spine = router(("eth0", "203.0.113.9/24"), routes=routes)
     assert router_refusals(RACKS, {"spine": spine, **TOPS}, TOPOLOGY) == [
-        "the router spine has a route to 10.200.128.0/17 already (protocol static), which is not flatnet's. Fix: "
-        "remove it, or plan other networks."
+        "the router spine has a route to 10.200.128.0/17 already (protocol static), which is not flatnet's. "
+        "Fix: remove it, or plan other networks."
     ]
     assert router_refusals(RACKS, {"spine": SPINE, **TOPS}, TOPOLOGY) == []

@@ -60,9 +60,10 @@ CASES: dict[str, tuple[Any, list[str]]] = {
     "a key that is near none": (
         makes(zzz=1),
         [
-            "makes.zzz: there is no such key; use one of interfaces, pod_interfaces, addresses, routes, rules, "
-            "chains, shared_chains, tables, ipsets, bpf, mounts, directories, virtual_servers, cleanup, "
-            "pod_networks, container_namespaces, containerd, api_objects, node_annotations, node_labels"
+            "makes.zzz: there is no such key; use one of interfaces, pod_interfaces, addresses, routes, "
+            "rules, chains, shared_chains, tables, ipsets, bpf, mounts, directories, virtual_servers, "
+            "cleanup, pod_networks, container_namespaces, containerd, api_objects, node_annotations, "
+            "node_labels"
         ],
     ),
     "a misspelt key in a mode": (

@@ -30,7 +30,7 @@ def plan(topology: list[Any], some: list[Host], before: Allocations | None = Non
 def spread(names: list[str], shape: list[list[int]]) -> list[Any]:
     """Return zones of racks; a number is how many of the names are in a rack, the last rack has the rest."""
     left = list(names)
-    zones = []
+    zones: list[Any] = []
     for zone, racks in enumerate(shape):
         groups = []
         for rack, count in enumerate(racks):

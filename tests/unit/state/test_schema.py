@@ -118,8 +118,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"routes": [{"destination": "198.51.100.0/24", "device": "eth0", "type": "unreachable"}]},
-        "node_state example: routes[0] 198.51.100.0/24: it is unreachable, and leads through nobody; leave out "
-        "gateway and device",
+        "node_state example: routes[0] 198.51.100.0/24: it is unreachable, and leads through nobody; leave "
+        "out gateway and device",
     ),
     (
         {"routes": [{"destination": "198.51.100.0/24", "type": "blackhole"}]},
