@@ -21,6 +21,7 @@ from plan_examples import (
     DEPLOYED,
     DUAL,
     ENGINE,
+    FOUR,
     INTERFACE,
     MODES,
     SIX,
@@ -47,9 +48,9 @@ STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 RACKS = [group("rack-1", "node-a", "node-b"), group("rack-2", "node-c")]
 
 
-def grouped(*groups: object, **changed: Any) -> dict[str, Any]:
+def grouped(*groups: object, **changed: object) -> dict[str, Any]:
     """Return arguments with these groups in the topology of a backend that routes by groups."""
-    return settings(pod_topology=list(groups), **changed) | {"contract": GROUPED}
+    return settings(FOUR, pod_topology=list(groups), **changed) | {"contract": GROUPED}
 
 
 REFUSED_HOSTS = [

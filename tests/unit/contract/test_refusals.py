@@ -290,6 +290,20 @@ CASES: dict[str, tuple[Any, list[str]]] = {
             "leave it out"
         ],
     ),
+    "groups of nodes whose networks nobody plans": (
+        BACKEND
+        | {
+            "ipam": "backend",
+            "routes": "backend",
+            "allocation": "grouped",
+            "check": dict.fromkeys(BACKEND["check"], "node_address"),
+        },
+        ["allocation: the plan gives out no networks with ipam: backend; leave it out"],
+    ),
+    "groups with parts of several networks": (
+        BACKEND | {"allocation": "grouped", "several_pod_cidrs": True},
+        ["several_pod_cidrs: groups have parts of one pod network a family; leave it out"],
+    ),
     "what only a backend has": (
         COMPONENT | {"ipam": "plan", "policy": "none"},
         [
