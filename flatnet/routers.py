@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatnet.plan.addresses import Address, Network, parse_address, parse_interface, parse_network
+from flatnet.plan.group_routes import parent_of
 from flatnet.plan.names import listed_names
 
 Route = dict[str, str]
@@ -32,7 +33,9 @@ class _Goal:
 
 
 def router_routes(
-    nodes: Mapping[str, Mapping[str, Any]], routers: Mapping[str, Mapping[str, Any]]
+    nodes: Mapping[str, Mapping[str, Any]],
+    routers: Mapping[str, Mapping[str, Any]],
+    topology: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, list[Route]]:
     """Return {router: routes}, each {destination, gateway}, to the pods of every node.
 
@@ -40,10 +43,16 @@ def router_routes(
     read. The gateway is the node where it is on a link of the router, and otherwise the nearest router on a
     link of this one that has the node, by number of routers and then by name. What cannot be reached has no
     route: router_refusals tells of it. Routes are in the order of families, then by destination.
+
+    topology: the plan's `pod_topology`. One route leads to all of a group whose nodes are behind one other
+    router. Of a group with nodes on several ways the router has routes to its parts, and one of the type
+    unreachable to the whole: what nobody has must not go back to whoever sent it (RFC 4632, section 5.1).
     """
     legs = _legs(routers)
     goals = sorted(_goals(nodes), key=lambda goal: (goal.pods.family, goal.pods.first, goal.pods.prefix))
     hops = {goal: _next_hops(goal.address, legs) for goal in goals}
+    if topology:
+        return {name: _group_routes(name, topology, hops) for name in sorted(routers)}
     return {
         name: [
             {"destination": str(goal.pods), "gateway": str(hops[goal][name])}
@@ -55,7 +64,9 @@ def router_routes(
 
 
 def router_refusals(
-    nodes: Mapping[str, Mapping[str, Any]], routers: Mapping[str, Mapping[str, Any]]
+    nodes: Mapping[str, Mapping[str, Any]],
+    routers: Mapping[str, Mapping[str, Any]],
+    topology: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """Return why the routers cannot carry the pods of all nodes, as sentences that end with a fix.
 
@@ -86,7 +97,7 @@ def router_refusals(
             "of the group network_router that leads there. Fix: connect it with one of them, or take it out "
             "of the group if no node sends to it."
         )
-    return [*found, *_strangers(nodes, routers)]
+    return [*found, *_strangers(nodes, routers, topology)]
 
 
 def router_interfaces(
@@ -157,11 +168,48 @@ def _next_hops(goal: Address, legs: Mapping[str, Sequence[_Leg]]) -> dict[str, A
     return hops
 
 
+def _group_routes(
+    router: str, topology: Sequence[Mapping[str, Any]], hops: Mapping[_Goal, Mapping[str, Address]]
+) -> list[Route]:
+    """Return the routes of one router: to groups of nodes, and to the nodes that it leads to itself."""
+    inside: dict[tuple[str, str], list[_Goal]] = {}
+    groups = {host: group["name"] for group in topology for host in group["hosts"]}
+    for goal in hops:
+        name = groups.get(goal.node, "")
+        while name:
+            inside.setdefault((name, goal.pods.family), []).append(goal)
+            name = parent_of(name)
+    found: dict[Network, Route] = {}
+    split: set[tuple[str, str]] = {("", "ipv4"), ("", "ipv6")}
+    for group in topology:
+        for network in map(parse_network, group["cidrs"]):
+            place, around = (group["name"], network.family), (parent_of(group["name"]), network.family)
+            goals = inside.get(place, [])
+            if around not in split or not goals:
+                continue
+            ways = {hops[goal].get(router) for goal in goals}
+            (way, *others) = ways
+            if not others and way is not None and all(goal.address != way for goal in goals):
+                found[network] = {"destination": str(network), "gateway": str(way)}
+                continue
+            split.add(place)
+            if not around[0]:
+                found[network] = {"destination": str(network), "type": "unreachable"}
+            for goal in goals if group["hosts"] else ():
+                # Where one node has all of its group, the way to the node is the only one.
+                if way := hops[goal].get(router):
+                    found[goal.pods] = {"destination": str(goal.pods), "gateway": str(way)}
+    return [found[network] for network in sorted(found)]
+
+
 def _strangers(
-    nodes: Mapping[str, Mapping[str, Any]], routers: Mapping[str, Mapping[str, Any]]
+    nodes: Mapping[str, Mapping[str, Any]],
+    routers: Mapping[str, Mapping[str, Any]],
+    topology: Sequence[Mapping[str, Any]],
 ) -> Iterator[str]:
     """Yield routes of others that a router has to pods: whose they are is not ours to decide."""
     networks = [goal.pods for goal in _goals(nodes)]
+    networks += [parse_network(text) for group in topology for text in group["cidrs"]]
     for name, facts in sorted(routers.items()):
         for route in facts["routes"]:
             destination = parse_network(route["destination"])

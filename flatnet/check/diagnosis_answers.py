@@ -83,12 +83,15 @@ def _way(here: str, there: str, address: str, clues: Clues) -> Diagnosis | None:
             f"the {best['type']} route to {best['destination']} on {here} swallows what is for {pods}",
             look,
         )
-    planned = {entry["destination"]: entry["gateway"] for entry in node_routes(plan, here)}
-    if plan["backend"]["routes"] != "plan" or network not in planned or best["gateway"] == planned[network]:
+    # One may lead to all pods of a group, and so to other nodes' as well.
+    planned = [
+        entry["gateway"] for entry in node_routes(plan, here) if _covers(entry["destination"], address)
+    ]
+    if plan["backend"]["routes"] != "plan" or not planned or best["gateway"] == planned[0]:
         return None
     leads_to = best["gateway"] or best["device"]
     return (
-        f"the route to {pods} on {here} leads to {leads_to}, the plan says {planned[network]}",
+        f"the route to {pods} on {here} leads to {leads_to}, the plan says {planned[0]}",
         look,
     )
 

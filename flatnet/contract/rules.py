@@ -26,6 +26,14 @@ def _several_networks(data: Json) -> Iterator[tuple[str, str]]:
         yield "several_pod_cidrs", fault
 
 
+def _parts_of_groups(data: Json) -> Iterator[tuple[str, str]]:
+    if data["allocation"] == "grouped":
+        if data["ipam"] == "backend":
+            yield "allocation", "the plan gives out no networks with ipam: backend; leave it out"
+        if data["several_pod_cidrs"]:
+            yield "several_pod_cidrs", "groups have parts of one pod network a family; leave it out"
+
+
 def _order_of_families(data: Json) -> Iterator[tuple[str, str]]:
     # Tables and messages tell them in one order, whatever the contract's.
     ordered = [family for family in FAMILIES if family in data["families"]]
@@ -49,6 +57,7 @@ BACKEND_RULES: tuple[Callable[[Json], Iterator[tuple[str, str]]], ...] = (
     _routes_of_the_plan,
     _sources_of_the_plan,
     _several_networks,
+    _parts_of_groups,
     _order_of_families,
     _numbers_of_options,
 )

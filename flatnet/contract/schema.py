@@ -341,6 +341,14 @@ class Makes:
         Mapping[str, Interface],
         key(MapOf(words.LABEL, Record(Interface)), "Network interfaces, by what they are.", default={}),
     ]
+    pod_interfaces: Annotated[
+        tuple[str, ...],
+        key(
+            ListOf(words.INTERFACE),
+            "The hosts' ends of the pods' interfaces, where they have addresses; they go with the pods.",
+            default=[],
+        ),
+    ]
     addresses: Annotated[
         tuple[str, ...],
         key(ListOf(words.INTERFACE_ADDRESS), "Addresses on interfaces of others.", default=[]),
@@ -434,6 +442,16 @@ class Terms:
 
     description: Annotated[str, key(words.SENTENCE, "What it does, in a sentence.")]
     ipam: Annotated[str, key(Choice(("plan", "backend")), "Who hands out pod addresses.", of=[BACKEND])]
+    allocation: Annotated[
+        str,
+        key(
+            Choice(("flat", "grouped")),
+            "Where the plan takes a node's network from: anywhere in the pod network, or the part of it that "
+            "the node's group of cluster_pod_topology has.",
+            default="flat",
+            of=[BACKEND],
+        ),
+    ]
     families: Annotated[
         tuple[str, ...],
         key(

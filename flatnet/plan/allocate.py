@@ -1,13 +1,13 @@
 """Give every node a pod network: entries stay, pins win, who returns gets back what it had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from flatnet.plan.addresses import WIDTH, Family, Network
 from flatnet.plan.allocations import Allocations, Entry
 from flatnet.plan.conflicts import check_deployed_networks, check_held, drop_tombstones_under_pins
 from flatnet.plan.findings import Findings
-from flatnet.plan.full_pool import Full, full_pool
-from flatnet.plan.pool import Range, free_starts, is_touched, merged_ranges, networks_at
+from flatnet.plan.full_pool import Full, full_group, full_pool
+from flatnet.plan.pool import Range, free_starts, is_touched, merged_ranges, networks_at, ranges_within
 from flatnet.plan.request import Request
 from flatnet.plan.rules import Sizes, check_pods
 
@@ -59,9 +59,8 @@ def _allocate_family(
     returning: Mapping[str, Entry],
     findings: Findings,
 ) -> None:
-    pools = request.pools[family].networks
     held = [*request.occupied.get(family, ()), *ranges_of(family, nodes)]
-    _return_old(family, pools, nodes, returning, held)
+    _return_old(family, request, nodes, returning, held)
     holders = len(held)
     if held:
         check_held(family, request, nodes, removed, findings)
@@ -73,23 +72,22 @@ def _allocate_family(
     if deployed:
         check_deployed_networks(family, deployed, request, nodes, findings)
         held += map(_range, deployed.values())
-    kept = ranges_of(family, removed)
     special = request.own_max_pods.keys() | request.own_prefixes.keys()
-    waiting: dict[int, list[str]] = {}
-    missing = [name for name, entry in nodes.items() if family not in entry]
-    for name in missing if special else ():
-        waiting.setdefault(request.prefix_of(name, family), []).append(name)
-    if missing and not special:
-        waiting[request.pools[family].prefix] = missing
-    for prefix, names in sorted(waiting.items()):
+    # Groups have parts of their own: what others have is merged once, and not for each of them.
+    everywhere, left = merged_ranges(held), merged_ranges(ranges_of(family, removed))
+    new: dict[tuple[Network, ...], list[Range]] = {}
+    for (prefix, pools), names in sorted(_waiting(family, request, nodes, special).items()):
         # Without a gap first; what is kept for nodes that left only when that is not enough.
+        held = [*ranges_within(everywhere, pools), *new.get(pools, ())]
+        kept = ranges_within(left, pools)
         free = free_starts(pools, prefix, merged_ranges([*held, *kept]), len(names))
         taken = [*held, *map(_span, free)]
         placed = sum(map(len, free))
         if placed < len(names) and kept:
             reused = free_starts(pools, prefix, merged_ranges(taken), len(names) - placed)
             _drop_reused(family, list(map(_span, reused)), removed, findings)
-            kept = ranges_of(family, removed)
+            left = merged_ranges(ranges_of(family, removed))
+            kept = ranges_within(left, pools)
             free += reused
             taken += map(_span, reused)
             placed += sum(map(len, reused))
@@ -110,8 +108,34 @@ def _allocate_family(
                 request,
                 sorted(name for name, network in deployed.items() if any(p.contains(network) for p in pools)),
             )
-            findings.add("pod-network-full", *full_pool(full))
-        held, holders = taken, holders + placed
+            _refuse_full(full, findings)
+        new.setdefault(pools, []).extend(map(_span, free))
+        holders += placed
+
+
+def _waiting(
+    family: Family, request: Request, nodes: Mapping[str, Entry], special: Collection[str]
+) -> dict[tuple[int, tuple[Network, ...]], list[str]]:
+    """Return who has no network yet, by the prefix length that they want and the networks it is taken from.
+
+    special: those that have sizes of their own.
+    """
+    missing = [name for name, entry in nodes.items() if family not in entry]
+    usual = request.pools[family]
+    if not special and not request.groups:
+        return {(usual.prefix, usual.networks): missing} if missing else {}
+    waiting: dict[tuple[int, tuple[Network, ...]], list[str]] = {}
+    for name in missing:
+        place = request.prefix_of(name, family), request.pools_of(name, family)
+        waiting.setdefault(place, []).append(name)
+    return waiting
+
+
+def _refuse_full(full: Full, findings: Findings) -> None:
+    if full.request.groups:
+        findings.add("topology-full", *full_group(full))
+    else:
+        findings.add("pod-network-full", *full_pool(full))
 
 
 def _span(starts: range) -> Range:
@@ -135,7 +159,7 @@ def ranges_of(family: Family, entries: Mapping[str, Entry]) -> list[Range]:
 
 def _return_old(
     family: Family,
-    pools: Sequence[Network],
+    request: Request,
     nodes: dict[str, Entry],
     returning: Mapping[str, Entry],
     held: list[Range],
@@ -146,7 +170,9 @@ def _return_old(
     merged = merged_ranges(held)
     for name, old in sorted(returning.items()):
         network = old.get(family)
-        if network is None or family in nodes[name] or not any(pool.contains(network) for pool in pools):
+        if network is None or family in nodes[name]:
+            continue
+        if not any(pool.contains(network) for pool in request.pools_of(name, family)):
             continue
         if not is_touched(merged, *_range(network)):
             nodes[name] = {**nodes[name], family: network}

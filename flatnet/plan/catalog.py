@@ -25,6 +25,16 @@ RULES: Mapping[str, str] = {
     "max-pods": "A node's network has an address for each of its pods.",
     "max-pods-tight": "A node's network has two addresses for each of its pods.",
     "pod-network-full": "The pod networks have room for every node.",
+    # Groups of hosts
+    "topology-format": "The topology is a list of groups, each with a name, and with hosts or groups.",
+    "topology-host": "The topology names hosts of the inventory that reach pods.",
+    "topology-cover": "The topology has every host that reaches pods.",
+    "topology-twice": "The topology has a host once.",
+    "topology-gateway": "A group has one gateway per family, where there are other groups to be reached.",
+    "topology-depth": "A group's part of the pod network holds a node's network.",
+    "topology-full": "A group's part of the pod network has room for every node of the group.",
+    "topology-moved": "A node's network is in its group's part of the pod network.",
+    "topology-unused": "A topology is set for a backend that routes by groups.",
     # Services and names
     "service-network-size": "The API server can give out addresses of every service network.",
     "dns-address": "The DNS address is free and inside the service network.",

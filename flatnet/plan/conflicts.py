@@ -71,6 +71,7 @@ def check_held(
     _check_sizes(held, request, family, findings)
     _check_disjoint(held, request, family, findings)
     _check_kept(family, held, removed, findings)
+    _check_groups(held, request, family, findings)
 
 
 def check_deployed_networks(
@@ -125,6 +126,26 @@ def _check_pools(held: Sequence[Held], request: Request, family: Family, finding
             fix if source == "allocation" else "pin one inside",
             name,
         )
+
+
+def _check_groups(held: Sequence[Held], request: Request, family: Family, findings: Findings) -> None:
+    """Check that nodes have networks of their groups: one route leads to all of a group."""
+    for first, last, name, network in held:
+        group = request.groups.get(name, {}).get(family)
+        if group and not (group.first <= first and last <= group.last):
+            source = _source(name, family, request)
+            pinned = source != "allocation"
+            findings.add(
+                "topology-moved",
+                f"{source} {network}",
+                f"its group has {group}, and packets for it would go to another",
+                f"pin a network of {group}"
+                if pinned
+                else "keep the node's group, and every group at its place in the list, if need be with "
+                "hosts: []; or drain the node, delete its Node object and its entry in the allocations, and "
+                "so give it another network",
+                name,
+            )
 
 
 def _check_sizes(held: Sequence[Held], request: Request, family: Family, findings: Findings) -> None:

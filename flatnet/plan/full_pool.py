@@ -70,6 +70,22 @@ def full_pool(full: Full) -> tuple[str, str, str]:
     return value, reason, ", or ".join(fixes) or "shrink the cluster"
 
 
+def full_group(full: Full) -> tuple[str, str, str]:
+    """Return (value, reason, fix) of a finding about a group of hosts whose part has no room."""
+    pool, needed = full.pools[0], len(full.waiting)
+    holds = count_networks(full.pools, full.prefix)
+    free = count_networks(full.pools, full.prefix, full.taken)
+    reason = (
+        f"it holds {holds} /{full.prefix} networks, {free} of them free, {needed} more needed; "
+        f"none is left for {listed_names(full.waiting[full.placed :], 3)}"
+    )
+    fix = (
+        "name those nodes in another group of their link, or, for a new cluster, widen cluster_pod_cidrs or "
+        "make cluster_node_prefixes longer"
+    )
+    return f"cluster_pod_topology, the group with {pool}", reason, fix
+
+
 def _wider(full: Full) -> Network | None:
     """Return the smallest network around the last pool that has room for all and touches nothing else."""
     *others, pool = full.pools

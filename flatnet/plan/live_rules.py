@@ -109,10 +109,12 @@ def check_live(
     chosen: Chosen,
     findings: Findings,
     leaving: Sequence[Makes] = (),
+    neighbours: Mapping[str, Collection[str]] | None = None,
 ) -> None:
     """Check those hosts that have facts, out of all.
 
     `nodes` is node name -> its planned pod network per family. `leaving` is what is about to go.
+    `neighbours` is inventory name -> the hosts of its group, where routes to others lead through routers.
     """
     planned = chosen.backend.ipam == "plan"
     made, needs = what_is_made(chosen.contracts), needs_part(chosen.used)
@@ -128,7 +130,8 @@ def check_live(
         live.check_addresses(interfaces)
         routes = routes_of(host, findings)
         live.check_routes(routes)
-        check_paths(host, interfaces, routes, gateways, chosen.backend, resolved, findings)
+        through_hosts = gateways.intersection((neighbours or {}).get(host.inventory_name, gateways))
+        check_paths(host, interfaces, routes, through_hosts, chosen.backend, resolved, findings)
         check_ports(host, settings, chosen, made, findings)
         if not planned and not leaving:
             live.check_pools(interfaces, chosen.backend)

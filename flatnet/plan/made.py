@@ -72,7 +72,10 @@ def what_is_made(contracts: Contracts) -> Made:
 def made_of(every: Sequence[Makes]) -> Made:
     """Return what these declarations say together."""
     return Made(
-        tuple({one for makes in every for one in makes.interfaces.values()}),
+        tuple(
+            {one for makes in every for one in makes.interfaces.values()}
+            | {Interface(name=name, carries="own_pods") for makes in every for name in makes.pod_interfaces}
+        ),
         tuple({one for makes in every for one in makes.routes}),
     )
 

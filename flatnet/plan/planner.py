@@ -25,7 +25,9 @@ from flatnet.plan.hosts import Host, read_hosts
 from flatnet.plan.known_cluster import shares_name, shares_nodes
 from flatnet.plan.live import resolve_mtu
 from flatnet.plan.live_rules import check_live, check_node_ports
+from flatnet.plan.pod_topology import PodGroup, networks_by_host, pod_groups, topology_part
 from flatnet.plan.request import Pool, Request
+from flatnet.plan.routes import is_routed
 from flatnet.plan.rules import Resolved, resolve_networks
 from flatnet.plan.service_rules import check_services, missing_sans
 from flatnet.settings import Settings, read_settings
@@ -119,9 +121,10 @@ def _prepare(
     known = shares_name(before, settings, findings)
     if known and contract.ipam == "plan":
         known = shares_nodes(before, ordered, existing_nodes, findings)
+    groups = _groups(settings, ordered, contract, resolved, findings)
     # Broken settings cannot be allocated from; what they would lead to is no finding of its own.
     sound = known and not _is_unsound(findings)
-    request = request_of(settings, nodes, pins, contract, resolved) if sound else None
+    request = request_of(settings, nodes, pins, contract, resolved, groups) if sound else None
     apart: Mapping[str, Entry] = {}
     if _is_adopting(existing_nodes) and contract.ipam == "plan":
         ours = before if known else Allocations()
@@ -140,19 +143,44 @@ def _prepare(
     mtu = _mtu(underlay_mtu, contract, resolved, findings)
     check_node_ports(settings, asked, findings)
     if sound:
-        check_live(ordered, settings, resolved, after.nodes, chosen, findings, leaving or ())
+        neighbours = {host: group.hosts for group in groups for host in group.hosts}
+        check_live(ordered, settings, resolved, after.nodes, chosen, findings, leaving or (), neighbours)
     endpoint = api_endpoint(settings, ordered, resolved.texts, deployed)
     _check_certificate(settings, ordered, resolved, endpoint, findings)
     plan: Plan = {}
     if sound and endpoint and not findings.found:
         plan = assemble(settings, ordered, chosen, resolved, after, endpoint)
         plan |= {"underlay_mtu": underlay_mtu, "mtu": mtu}
+        if groups:
+            plan["pod_topology"] = topology_part(groups, resolved.families)
     if deployed:
         wanted = plan or _unfinished(settings, ordered if sound else (), chosen, resolved, after)
         is_switch = leaving is not None
         check_deployed(deployed, wanted, settings.allowed_changes, findings, is_switch=is_switch)
     findings.raise_if_any()
     return Planned(dict(sorted(plan.items())), after, findings.warnings())
+
+
+def _groups(
+    settings: Settings, hosts: Sequence[Host], contract: Backend, resolved: Resolved, findings: Findings
+) -> list[PodGroup]:
+    """Return the groups of hosts of a backend that routes by them; none where all hosts are one."""
+    given = settings.pod_topology
+    if given is None or given in ((), [], ""):
+        return []
+    if contract.allocation != "grouped":
+        findings.warn(
+            "topology-unused",
+            "cluster_pod_topology",
+            f"{contract.title} does not route by groups, and takes no notice of it",
+            "nothing, or use a backend that does, such as romana",
+        )
+        return []
+    pools = {network.family: network for network in resolved.pods}
+    if _is_unsound(findings) or not pools or pools.keys() != resolved.node_prefixes.keys():
+        return []
+    covered = [host.inventory_name for host in hosts if is_routed(host.groups, contract.control_plane_routes)]
+    return pod_groups(given, pools, resolved.node_prefixes, covered, findings)
 
 
 def _unfinished(
@@ -190,6 +218,11 @@ _UNSOUND = frozenset(
         "pod-prefix",
         "host-duplicate",
         "adoption-format",
+        "topology-format",
+        "topology-host",
+        "topology-cover",
+        "topology-twice",
+        "topology-depth",
     }
 )
 
@@ -209,9 +242,11 @@ def request_of(
     pins: Mapping[str, Entry],
     contract: Backend,
     resolved: Resolved,
+    groups: Sequence[PodGroup] = (),
 ) -> Request:
     """Return what to allocate for these nodes; `pins` is node name -> its pins."""
     families = resolved.families
+    parts = networks_by_host(groups)
     return Request(
         pools={
             family: Pool(tuple(network for network in resolved.pods if network.family == family), prefix)
@@ -228,6 +263,7 @@ def request_of(
         own_max_pods={host.node_name: host.max_pods for host in nodes if host.max_pods is not None},
         avoid=[network for name, network in resolved.named() if name != "cluster_pod_cidrs"],
         hosts=resolved.addresses,
+        groups={host.node_name: parts[host.inventory_name] for host in nodes if host.inventory_name in parts},
         several=contract.several_pod_cidrs,
     )
 

@@ -36,6 +36,17 @@ def is_touched(merged: Sequence[Range], first: int, last: int) -> bool:
     return index > 0 and merged[index - 1][1] >= first
 
 
+def ranges_within(merged: Sequence[Range], pools: Iterable[Network]) -> list[Range]:
+    """Return those of the merged ranges that have an address in the pools."""
+    found: list[Range] = []
+    for pool in pools:
+        start, end = bisect_left(merged, (pool.first,)), bisect_left(merged, (pool.last + 1,))
+        if start and merged[start - 1][1] >= pool.first:
+            start -= 1
+        found += merged[start:end]
+    return found
+
+
 def _gaps(pool: Network, taken: Sequence[Range]) -> Iterator[Range]:
     """Yield the ranges of the pool that are not taken; an empty one may be among them."""
     start, end = pool.first, pool.last

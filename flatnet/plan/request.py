@@ -35,6 +35,8 @@ class Request:
     """What nodes hold that are not asked for."""
     deployed: Mapping[str, Entry] = field(default_factory=dict)
     """Node name -> the networks that it has in what is deployed, which are nobody else's."""
+    groups: Mapping[str, Entry] = field(default_factory=dict)
+    """Node name -> the part of each pod network that the node's group has; empty: no node is in one."""
     several: bool = False
     """Whether a further pod network may be proposed."""
 
@@ -43,6 +45,11 @@ class Request:
         """The most pods of a host that has its own number of them, and no prefix length of its own."""
         own = (most for name, most in self.own_max_pods.items() if name not in self.own_prefixes)
         return max(own, default=0)
+
+    def pools_of(self, name: str, family: Family) -> tuple[Network, ...]:
+        """Return the networks that the node's own is to be taken from."""
+        own = self.groups.get(name)
+        return self.pools[family].networks if own is None else (own[family],)
 
     def prefix_of(self, name: str, family: Family) -> int:
         """Return the prefix length that the node wants."""

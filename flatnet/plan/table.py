@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flatnet.contract.schema import titled
-from flatnet.plan.routes import is_routed
+from flatnet.plan.routes import is_routed, node_routes
 
 WIDTH = 120
 # As many hosts as a reader goes through; of more the first ones, and how many more there are.
@@ -45,7 +45,10 @@ def plan_table(plan: Mapping[str, Any], width: int = WIDTH) -> str:
         routed = plan["backend"]["routes"] == "plan" and is_routed(
             node["groups"], plan["backend"]["control_plane_routes"]
         )
-        nodes.add_row(name, node["name"], *listed, str(total - len(node["pod_cidrs"]) if routed else 0))
+        routes = total - len(node["pod_cidrs"]) if routed else 0
+        if plan.get("pod_topology"):
+            routes = len(node_routes(plan, name))
+        nodes.add_row(name, node["name"], *listed, str(routes))
     for table in (cluster, nodes):
         for column in table.columns:
             column.overflow = "fold"

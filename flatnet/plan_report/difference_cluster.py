@@ -362,11 +362,31 @@ def _outside(side: Mapping[str, Any]) -> list[str]:
     return [one for one in side["masquerade"]["not_to"] if one not in hosts.union(side["pod_cidrs"])]
 
 
+def _topology(pair: Pair) -> list[Change]:
+    before, after = (
+        {group["name"]: group for group in side.get("pod_topology", ())} for side in (pair.before, pair.after)
+    )
+    parts = [f"{name} joins" for name in after if name not in before]
+    parts += [f"{name} leaves" for name in before if name not in after]
+    parts += [
+        f"{key} of {name} {_text(before[name][key]) or 'none'} becomes {_text(after[name][key]) or 'none'}"
+        for name in after
+        if name in before
+        for key in ("cidrs", "gateways", "hosts")
+        if before[name][key] != after[name][key]
+    ]
+    words = f"The groups of hosts: {'; '.join(parts) or 'their order changes'}."
+    return [
+        Change("pod_topology", words, ("Routes change on the hosts and their routers; nothing restarts.",))
+    ]
+
+
 _COMPARE: Mapping[str, Callable[[Pair], list[Change]]] = {
     "cluster_name": _cluster_name,
     "pod_cidrs": _pod_cidrs,
     "service_cidrs": _service_cidrs,
     "dns_domain": _dns_domain,
+    "pod_topology": _topology,
     "backend": _backend,
     "policy_engine": _policy_engine,
     "masquerade": _non_masquerade,

@@ -48,9 +48,15 @@ def _route_effects(pair: Pair, new: Sequence[Host]) -> list[str]:
         return [_OF_THE_NETWORK]
     if pair.after["backend"]["routes"] != "plan":
         return [f"{pair.backend} announces this to the other nodes itself; nothing restarts there."]
+    if pair.after.get("pod_topology"):
+        return ["Routes are added on the other hosts of the group and on its router; nothing restarts."]
     networks = sum(len(host.after["pod_cidrs"]) for host in new if host.after)
     where = "the other host" if len(others) == 1 else f"each of the {len(others):,} other hosts"
     return [f"{counted(networks, 'route is', 'routes are')} added on {where}; nothing restarts there."]
+
+
+def _of_group(pair: Pair) -> str:
+    return " of the group, and on its router" if pair.after.get("pod_topology") else ""
 
 
 def _leaves(pair: Pair) -> list[Change]:
@@ -65,7 +71,7 @@ def _leaves(pair: Pair) -> list[Change]:
             f"{verb(gone, 'Its pod network stays', 'Their pod networks stay')} reserved for a return."
         )
         if pair.after["backend"]["routes"] == "plan":
-            effects.append("The routes to them disappear from the other hosts.")
+            effects.append(f"The routes to them disappear from the other hosts{_of_group(pair)}.")
         elif pair.after["backend"]["routes"] == "network":
             effects.append(_OF_THE_NETWORK)
     if objects:
@@ -124,7 +130,9 @@ def _addresses(pair: Pair) -> list[Change]:
         f"{verb(found, 'Its certificate is', 'Their certificates are')} issued again with the new address."
     ]
     if pair.after["backend"]["routes"] == "plan":
-        effects.append("The routes to the pods there change their gateway on every other host.")
+        effects.append(
+            f"The routes to the pods there change their gateway on every other host{_of_group(pair)}."
+        )
     elif pair.after["backend"]["routes"] == "network":
         effects.append(_OF_THE_NETWORK)
     elif pair.after["backend"]["name"]:
@@ -160,7 +168,7 @@ def _pod_networks(pair: Pair) -> list[Change]:
         return []
     effects = ["The CNI configuration is rewritten there; nothing restarts."]
     if pair.after["backend"]["routes"] == "plan":
-        effects.append("The routes to these pods change on every other host.")
+        effects.append(f"The routes to these pods change on every other host{_of_group(pair)}.")
     elif pair.after["backend"]["routes"] == "network":
         effects.append(_OF_THE_NETWORK)
     return [Change("node pod network", f"The pods move: {listed(moved)}.", tuple(effects))]

@@ -15,6 +15,7 @@ from flatnet.plan_report.address_map import FamilyMap, family_maps
 from flatnet.plan_report.changes import Restart
 from flatnet.plan_report.difference import Difference
 from flatnet.plan_report.document import Document, plan_document
+from flatnet.plan_report.groups import GroupRow, group_rows
 from flatnet.plan_report.origins import Origin, flag_origins, value_origins
 from flatnet.plan_report.ranges import Surroundings, node_networks, pool_fill
 from flatnet.plan_report.topology import Topology, draw_topology
@@ -78,6 +79,7 @@ class Page:
     difference: Difference
     maps: Sequence[FamilyMap]
     topology: Topology
+    groups: Sequence[GroupRow]
     flags: Mapping[str, Sequence[Origin]]
     values: Sequence[Origin]
     columns: Sequence[str]
@@ -108,6 +110,7 @@ def page_html(
         difference=difference,
         maps=family_maps(document, surroundings or Surroundings()),
         topology=draw_topology(document),
+        groups=group_rows(document),
         flags=flag_origins(document),
         values=value_origins(document),
         columns=_COLUMNS,

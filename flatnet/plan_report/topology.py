@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from flatnet.plan.addresses import parse_network
 from flatnet.plan_report.document import Document
+from flatnet.plan_report.groups import group_words
 from flatnet.plan_report.ranges import covering
 from flatnet.plan_report.svg import element, picture, shortened, text, title
 from flatnet.plan_report.topology_cards import MOST_CARDS, draw_cards
@@ -55,7 +56,9 @@ def _first_network(node: Mapping[str, Any]) -> tuple[str, int]:
 
 def _words(document: Document, hosts: int, others: int) -> str:
     backend = document["backend"]
-    if backend["routes"] == "plan":
+    if document.get("pod_topology"):
+        words = group_words(document)
+    elif backend["routes"] == "plan":
         own = Counter(route["host"] for route in document["routes"])
         routed = [name for name, node in document["nodes"].items() if node["routed"]]
         every = sum(len(document["routes"]) - own[name] for name in routed)

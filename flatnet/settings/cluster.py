@@ -130,6 +130,13 @@ class Settings:
         "Numbers of the backend in its mode, such as the port of its tunnel, as its role's page lists them.",
         empty="its defaults",
     )
+    pod_topology: object = setting(
+        (),
+        CARRIAGE,
+        "Groups of hosts, such as zones and racks, each with a name, and with hosts or further groups; "
+        "gateways are the way to other groups. For backends that route by groups, such as romana.",
+        empty="all hosts are one group",
+    )
     kube_proxy_mode: str = setting(
         "iptables",
         CARRIAGE,

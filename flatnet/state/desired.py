@@ -129,7 +129,7 @@ def parse(arguments: Mapping[str, Any]) -> Desired:
 _ACCESS_KEYS = ("path", "mode", "owner", "group")
 _DIRECTORY_KEYS = _ACCESS_KEYS
 _FILE_KEYS = (*_ACCESS_KEYS, "content", "source", "validate", "sensitive")
-_ROUTE_KEYS = ("destination", "gateway", "device", "source", "metric")
+_ROUTE_KEYS = ("destination", "gateway", "device", "source", "metric", "type")
 _PROGRAM_KEYS = (*_ACCESS_KEYS, "source", "sha256")
 
 

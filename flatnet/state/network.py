@@ -6,13 +6,15 @@ from typing import Any
 
 from flatnet.state.entry import Entry
 
+ROUTE_TYPES = ("unicast", "unreachable")
 FAMILIES = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 
 
 def parse_route(entry: Entry) -> dict[str, Any]:
     """Return a route as {destination, gateway, device, source, metric}; the destination is always a CIDR.
 
-    Raises FlatnetError for host bits, for families that do not fit, and for a route that leads nowhere.
+    One that refuses packets has `type` as well. Raises FlatnetError for host bits, for families that do not
+    fit, and for a route that leads nowhere without saying so.
     """
     gateway = _address(entry, "gateway")
     source = _address(entry, "source")
@@ -23,7 +25,10 @@ def parse_route(entry: Entry) -> dict[str, Any]:
                 f"{key} {address} is IPv{address.version}, but the destination is IPv{destination.version}"
             )
     device = entry.word("device", r"[^\s/]{1,15}", "eth0") if entry.has("device") else ""
-    if gateway is None and not device:
+    refuses = entry.has("type") and entry.choice("type", ROUTE_TYPES, "unicast") != "unicast"
+    if refuses and (gateway is not None or device):
+        raise entry.error("it is unreachable, and leads through nobody; leave out gateway and device")
+    if not refuses and gateway is None and not device:
         raise entry.error("give a gateway, a device, or both")
     return {
         "destination": str(destination),
@@ -31,6 +36,7 @@ def parse_route(entry: Entry) -> dict[str, Any]:
         "device": device,
         "source": str(source or ""),
         "metric": entry.number("metric"),
+        **({"type": "unreachable"} if refuses else {}),
     }
 
 

@@ -53,7 +53,8 @@ class Cluster:
     """The hosts that share one underlay; subnets: one network per family.
 
     further: the subnets of further segments. This machine is in the first alone, and reaches others through
-    the host that has a leg in both, which is their hosts' way to everybody else, too.
+    the host that has a leg in both, which is their hosts' way to everybody else, too. Where there are several
+    such hosts, each knows the others' segments.
     """
 
     prefix: str
@@ -76,6 +77,12 @@ class Cluster:
         legs = (leg for host in self.hosts if len(host.legs) > 1 for leg in host.legs)
         found = (one for leg in legs if leg.segment == segment for one in leg.interfaces)
         return next((one for one in found if one.version == family), None)
+
+    def way(self, segment: int, family: int, origin: int = 0) -> Interface | None:
+        """Return where those in the segment `origin` find the host that has a leg in the other one too."""
+        between = (host for host in self.hosts if any(leg.segment == segment for leg in host.legs))
+        legs = (leg for host in between for leg in host.legs if leg.segment == origin)
+        return next((one for leg in legs for one in leg.interfaces if one.version == family), None)
 
     def container(self, host: Host) -> str:
         """Return the name of the container, and of the network namespace, of `host`."""
@@ -126,8 +133,7 @@ def make_cluster(
     cluster = Cluster(prefix, networks, tuple(members), segments[1:])
     for number, segment in enumerate(segments[1:], 1):
         for network in segment:
-            is_joined = cluster.router(0, network.version) and cluster.router(number, network.version)
-            if not is_joined:
+            if not (cluster.way(number, network.version) and cluster.router(number, network.version)):
                 raise FlatnetError(
                     f"nobody leads to {network}: give a host of group {ROUTERS} an address there and one in "
                     f"{', '.join(map(str, networks))}"

@@ -56,6 +56,7 @@ def host_commands(cluster: Cluster, host: Host) -> tuple[list[str], list[str]]:
         is_router = len(host.legs) > 1
         router = None if is_router else cluster.router(host.legs[0].segment, version)
         inside.append(f"route add default via {(router or ours[version]).ip} dev eth0")
+        inside += _ways_of(cluster, host, version) if is_router else []
     return outside, inside
 
 
@@ -164,9 +165,21 @@ def _ways(cluster: Cluster) -> list[str]:
     """Return the lines by which this machine reaches segments that it is not in."""
     return [
         f"route add {network} via {router.ip} dev {cluster.prefix}"
-        for segment in cluster.further
+        for number, segment in enumerate(cluster.further, 1)
         for network in segment
-        if (router := cluster.router(0, network.version))
+        if (router := cluster.way(number, network.version))
+    ]
+
+
+def _ways_of(cluster: Cluster, router: Host, version: int) -> list[str]:
+    """Return the lines by which a router reaches segments that other routers are in: by the first segment."""
+    own = {leg.segment for leg in router.legs}
+    return [
+        f"route add {network} via {other.ip} dev eth0"
+        for number, segment in enumerate(cluster.further, 1)
+        for network in segment
+        if number not in own and network.version == version and 0 in own
+        if (other := cluster.way(number, version))
     ]
 
 

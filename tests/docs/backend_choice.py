@@ -22,7 +22,14 @@ _WISHES = (
     ),
     _Wish(
         "Nodes on one link, or on links whose routers can be told routes to pods; nothing special wanted",
-        lambda one: one.routes == "plan" or (one.routes == "backend" and not one.overhead.ipv4),
+        lambda one: (
+            (one.routes == "plan" and one.allocation == "flat")
+            or (one.routes == "backend" and not one.overhead.ipv4)
+        ),
+    ),
+    _Wish(
+        "So many nodes in racks and zones that no host and no router should have a route to each",
+        lambda one: one.allocation == "grouped",
     ),
     _Wish(
         "Nodes in several subnets, whose routers are not yours",

@@ -144,6 +144,7 @@ class FakeKernel:
     def _line(self, line: str) -> str:
         words = line.split()
         assert words[0] == "route"
+        kind = {"type": words.pop(2)} if words[2] == "unreachable" else {}
         options = dict(zip(words[3::2], words[4::2], strict=True))
         metric = int(options.get("metric", 1024 if ":" in words[2] else 0))
         key = (words[2], metric)
@@ -152,8 +153,14 @@ class FakeKernel:
         network, _, prefix = words[2].partition("/")
         dst = network if prefix in ("32", "128") else words[2]
         names = {"via": "gateway", "dev": "dev", "src": "prefsrc", "proto": "protocol"}
-        route = {"dst": dst, **{names[word]: value for word, value in options.items() if word in names}}
-        route.setdefault("dev", "eth0")
+        route = {
+            **kind,
+            "dst": dst,
+            **{names[word]: value for word, value in options.items() if word in names},
+        }
+        # Of routes without a device IPv6 tells that of the kernel itself, IPv4 none.
+        if not kind or ":" in dst:
+            route.setdefault("dev", "lo" if kind else "eth0")
         self.routes[key] = {**route, **({"metric": metric} if metric else {}), "flags": []}
         return ""
 

@@ -63,6 +63,15 @@ OWN_IPAM: dict[str, Any] = KUBENET | {
         "routes": [{"protocol": 12}],
     },
 }
+# One that routes by groups of hosts.
+GROUPED: dict[str, Any] = KUBENET | {"name": "grouped", "allocation": "grouped"}
+
+
+def group(name: str, *hosts: str, gateways: Iterable[str] = ("192.0.2.1",)) -> dict[str, Any]:
+    """Return a group of hosts as cluster_pod_topology has it."""
+    return {"name": name, "hosts": list(hosts), "gateways": list(gateways)}
+
+
 ROLES = Path(__file__).parents[2] / "roles"
 COMPONENTS = tuple(find_contracts([ROLES]).components.values())
 ALL_GROUPS = frozenset({"etcd", "kube_control_plane", "kube_node"})

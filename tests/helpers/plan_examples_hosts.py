@@ -1,14 +1,17 @@
 """Examples of rules about hosts, allocations and what is deployed: what breaks one, what is just beside."""
 
 from dataclasses import replace
+from typing import Any
 
 from plan_cases import (
     ALL_GROUPS,
     FLANNEL,
+    GROUPED,
     HOSTS,
     KUBENET,
     OWN_IPAM,
     WITH_ETCD,
+    group,
     host,
     members,
     prepare,
@@ -18,6 +21,7 @@ from plan_examples import (
     DEPLOYED,
     DUAL,
     ENGINE,
+    FOUR,
     INTERFACE,
     MODES,
     SIX,
@@ -41,7 +45,62 @@ SWITCHED = KUBENET | {"needs": {"optional_kernel_features": ["openvswitch"]}}
 AROUND = {"destination": "192.0.2.12/32", "device": "wg0"}
 STRICT = {"all": {"ipv4": {"rp_filter": 1}}, "eth0": {"ipv4": {"rp_filter": 0}}}
 
+RACKS = [group("rack-1", "node-a", "node-b"), group("rack-2", "node-c")]
+
+
+def grouped(*groups: object, **changed: object) -> dict[str, Any]:
+    """Return arguments with these groups in the topology of a backend that routes by groups."""
+    return settings(FOUR, pod_topology=list(groups), **changed) | {"contract": GROUPED}
+
+
 REFUSED_HOSTS = [
+    Case("topology-format", grouped({"name": "rack-1"}), grouped(*RACKS)),
+    Case(
+        "topology-format",
+        grouped({"name": "zone", "groups": RACKS, "hosts": []}),
+        grouped({"name": "zone", "groups": RACKS}),
+    ),
+    Case("topology-format", grouped(*RACKS, group("rack-2")), grouped(*RACKS, group("rack-3"))),
+    Case("topology-format", grouped(*RACKS, group("Rack")), grouped(*RACKS, group("rack"))),
+    Case(
+        "topology-format",
+        grouped(*RACKS, {"name": "x", "host": []}),
+        grouped(*RACKS, {"name": "x", "hosts": []}),
+    ),
+    Case("topology-host", grouped(*RACKS, group("rack-3", "node-d")), grouped(*RACKS, group("rack-3"))),
+    Case("topology-cover", grouped(RACKS[0]), grouped(*RACKS)),
+    Case("topology-twice", grouped(*RACKS, group("rack-3", "node-a")), grouped(*RACKS)),
+    Case("topology-twice", grouped(RACKS[0], group("rack-2", "node-c", "node-c")), grouped(*RACKS)),
+    Case(
+        "topology-gateway",
+        grouped(RACKS[0], group("rack-2", "node-c", gateways=[])),
+        grouped(group("all", "node-a", "node-b", "node-c", gateways=[])),
+    ),
+    Case(
+        "topology-gateway",
+        grouped(RACKS[0], group("rack-2", "node-c", gateways=["192.0.2.1", "192.0.2.2"])),
+        grouped(*RACKS),
+    ),
+    Case(
+        "topology-gateway",
+        grouped(RACKS[0], group("rack-2", "node-c", gateways=["192.0.2.1", "2001:db8::1"])),
+        grouped(*RACKS),
+    ),
+    Case(
+        "topology-depth",
+        grouped(*RACKS, group("rack-3"), pod_cidrs=("10.200.0.0/23",), node_prefixes=(24,)),
+        grouped(*RACKS, group("rack-3"), pod_cidrs=("10.200.0.0/21",), node_prefixes=(24,)),
+    ),
+    Case(
+        "topology-full",
+        grouped(*RACKS, pod_cidrs=("10.200.0.0/23",)),
+        grouped(*RACKS, pod_cidrs=("10.200.0.0/22",)),
+    ),
+    Case(
+        "topology-moved",
+        grouped(*RACKS) | ledger(nodes={"node-c": ["10.200.2.0/24"]}),
+        grouped(*RACKS) | ledger(nodes={"node-c": ["10.200.130.0/24"]}),
+    ),
     Case(
         HERE,
         facts(listening=[{"address": "192.0.2.11", "port": 30080}]),
@@ -325,6 +384,7 @@ MEMBERS_MAY_CHANGE = settings(allowed_changes=("etcd_members",)) | DEPLOYED_NOW
 MEMBERS_MAY_CHANGE.pop("some")
 
 WARNED = [
+    Case("topology-unused", settings(pod_topology=RACKS), grouped(*RACKS)),
     Case("forward-policy", facts(forward_drops=["table ip filter, chain FORWARD"]), facts(forward_drops=[])),
     Case("network-public", settings(pod_cidrs=("11.0.0.0/16",)), settings(pod_cidrs=("100.64.0.0/16",))),
     Case(

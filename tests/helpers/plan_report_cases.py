@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from plan_cases import ALL_GROUPS, DUAL, FLANNEL, HOSTS, host, hosts, prepare
+from plan_cases import ALL_GROUPS, DUAL, FLANNEL, GROUPED, HOSTS, group, host, hosts, prepare
 
 from flatnet.plan import Host, Settings
 from flatnet.plan_report import Difference, plan_difference
@@ -52,4 +52,26 @@ PLANS: dict[str, dict[str, Any]] = {
     ),
     "twenty": plan(some=hosts(20)),
     "hundred": plan(some=hosts(100)),
+    "racks": plan(
+        Settings(pod_topology=[group("rack-1", "control-plane-1"), group("rack-2", "node-1", "node-2")]),
+        contract=GROUPED,
+    ),
+    "zones": plan(
+        Settings(
+            pod_topology=[
+                {
+                    "name": f"zone-{zone}",
+                    "groups": [
+                        group(
+                            f"rack-{rack}", *(f"node-{i:04}" for i in range(40) if i % 4 == 2 * zone + rack)
+                        )
+                        for rack in (0, 1)
+                    ],
+                }
+                for zone in (0, 1)
+            ]
+        ),
+        hosts(40),
+        GROUPED,
+    ),
 }

@@ -126,3 +126,77 @@ def test_redirects_are_off_where_nodes_are_and_names_with_dots_are_written_as_sy
         "net.ipv4.conf.all.send_redirects": 0,
         "net.ipv4.conf.eth1/100.send_redirects": 0,
     }
+
+
+RACKS: dict[str, dict[str, Any]] = {
+    "node-1": {"addresses": ["192.0.2.11"], "pod_cidrs": ["10.200.0.0/24"]},
+    "node-2": {"addresses": ["198.51.100.12"], "pod_cidrs": ["10.200.128.0/24"]},
+    "node-3": {"addresses": ["198.51.100.13"], "pod_cidrs": ["10.200.129.0/24"]},
+}
+TOPOLOGY = [
+    {"name": "rack-1", "cidrs": ["10.200.0.0/17"], "gateways": ["192.0.2.9"], "hosts": ["node-1"]},
+    {
+        "name": "rack-2",
+        "cidrs": ["10.200.128.0/17"],
+        "gateways": ["198.51.100.9"],
+        "hosts": ["node-2", "node-3"],
+    },
+]
+SPINE = router(("eth0", "203.0.113.9/24"))
+TOPS = {
+    "rack-1": router(("eth0", "203.0.113.7/24"), ("eth1", "192.0.2.9/24")),
+    "rack-2": router(("eth0", "203.0.113.8/24"), ("eth1", "198.51.100.9/24")),
+}
+
+
+def lines(routes: list[dict[str, str]]) -> list[str]:
+    return [f"{one['destination']} {one.get('gateway') or one['type']}" for one in routes]
+
+
+def test_a_router_beside_all_groups_has_one_route_to_each() -> None:
+    found = router_routes(RACKS, {"spine": SPINE, **TOPS}, TOPOLOGY)
+    assert {name: lines(routes) for name, routes in found.items()} == {
+        "spine": ["10.200.0.0/17 203.0.113.7", "10.200.128.0/17 203.0.113.8"],
+        "rack-1": [
+            "10.200.0.0/17 unreachable",
+            "10.200.0.0/24 192.0.2.11",
+            "10.200.128.0/17 203.0.113.8",
+        ],
+        "rack-2": [
+            "10.200.0.0/17 203.0.113.7",
+            "10.200.128.0/17 unreachable",
+            "10.200.128.0/24 198.51.100.12",
+            "10.200.129.0/24 198.51.100.13",
+        ],
+    }
+
+
+def test_a_group_with_nodes_on_two_ways_has_a_route_for_each_of_its_parts() -> None:
+    zone = [
+        {"name": "zone", "cidrs": ["10.200.0.0/16"], "gateways": [], "hosts": []},
+        *({**one, "name": f"zone/{one['name']}"} for one in TOPOLOGY),
+    ]
+    found = router_routes(RACKS, {"spine": SPINE, **TOPS}, zone)
+    assert lines(found["spine"]) == [
+        "10.200.0.0/16 unreachable",
+        "10.200.0.0/17 203.0.113.7",
+        "10.200.128.0/17 203.0.113.8",
+    ]
+
+
+def test_a_node_that_has_all_of_its_group_is_led_to_itself() -> None:
+    alone = [{**TOPOLOGY[0], "cidrs": ["10.200.0.0/24"]}, TOPOLOGY[1]]
+    assert lines(router_routes(RACKS, TOPS, alone)["rack-1"]) == [
+        "10.200.0.0/24 192.0.2.11",
+        "10.200.128.0/17 203.0.113.8",
+    ]
+
+
+def test_a_route_of_others_to_a_group_is_refused() -> None:
+    routes = ({"destination": "10.200.128.0/17", "protocol": "static"},)
+    spine = router(("eth0", "203.0.113.9/24"), routes=routes)
+    assert router_refusals(RACKS, {"spine": spine, **TOPS}, TOPOLOGY) == [
+        "the router spine has a route to 10.200.128.0/17 already (protocol static), which is not flatnet's. "
+        "Fix: remove it, or plan other networks."
+    ]
+    assert router_refusals(RACKS, {"spine": SPINE, **TOPS}, TOPOLOGY) == []

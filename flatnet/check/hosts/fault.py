@@ -55,4 +55,5 @@ def takes_part(finding: Finding, node: str) -> bool:
 
 def backend_interfaces(plan: Mapping[str, Any]) -> list[str]:
     """Return the names, or patterns of them, of the interfaces that the backend makes."""
-    return [made["name"] for made in plan["backend"]["makes"]["interfaces"].values()]
+    makes = plan["backend"]["makes"]
+    return [*(made["name"] for made in makes["interfaces"].values()), *makes.get("pod_interfaces", ())]

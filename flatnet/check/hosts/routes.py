@@ -20,6 +20,9 @@ def route_faults(cluster: Cluster, node: str, state: Json) -> Iterator[Fault]:
         # One route may hold the networks of many nodes.
         taken: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
         for other in cluster.nodes:
+            # Its own pods may have routes of their own, and what is for none of them is refused.
+            if other == node and made.get("pod_interfaces"):
+                continue
             for network in all_of_family(cluster.plan["nodes"][other].get("pod_cidrs") or [], family):
                 route, table = lookup(state, network, sources)
                 if route is None or table in own:

@@ -10,7 +10,7 @@ from typing import Any
 from .host import Host, StateError
 from .plan import Change, Phase, Plan, Undo
 from .record import Record
-from .wanted import Wanted, WantedFile, WantedRoute, WantedUnit, generated_file
+from .wanted import UNICAST, Wanted, WantedFile, WantedRoute, WantedUnit, generated_file
 
 PROTOCOL = "157"
 # The metric that a route has when none is given (iproute2, the kernel's IP6_RT_PRIO_USER).
@@ -115,7 +115,7 @@ class Routes:
                 back.append(was or _deletion(key(wanted)))
         if changes:
             plan.add(Phase.ROUTES, changes, partial(self._apply, forward, back))
-        return [route._asdict() for route in self._wanted]
+        return [route.recorded() for route in self._wanted]
 
     def _ask(self, version: str) -> dict[tuple[str, int], Live]:
         ran = self._host.run(["ip", f"-{version}", "-json", "route", "show", "table", "main"], changes=False)
@@ -140,7 +140,7 @@ class Routes:
             live.get("gateway", "") == wanted.gateway
             and wanted.device in ("", live.get("dev"))
             and wanted.source in ("", live.get("prefsrc"))
-            and live.get("type", "unicast") == "unicast"
+            and live.get("type", UNICAST) == wanted.type
         )
         return "" if same else f"is `{_describe(live, key(wanted))}`"
 
@@ -180,7 +180,8 @@ def _deletion(route: tuple[str, int]) -> str:
 
 def _describe(live: Live, route: tuple[str, int]) -> str:
     destination, metric = route
-    words = [destination]
+    kind = live.get("type", UNICAST)
+    words = [*([kind] if kind != UNICAST else []), destination]
     for name, value in (("via", "gateway"), ("dev", "dev"), ("src", "prefsrc")):
         words += [name, str(live[value])] if value in live else []
     return " ".join([*words, *(["metric", str(metric)] if metric else []), "proto", live["protocol"]])

@@ -54,6 +54,9 @@ class WantedUnit(NamedTuple):
         return f"{UNIT_DIRECTORY}/{self.name}"
 
 
+UNICAST = "unicast"
+
+
 class WantedRoute(NamedTuple):
     """A route of the main table. Empty strings and None stand for what the kernel may choose."""
 
@@ -62,15 +65,20 @@ class WantedRoute(NamedTuple):
     device: str
     source: str
     metric: int | None
+    type: str = UNICAST
 
     def arguments(self) -> str:
         """Return it as `ip route` takes it, marked as ours."""
-        words = [self.destination]
+        words = [*([self.type] if self.type != UNICAST else []), self.destination]
         for keyword, value in (("via", self.gateway), ("dev", self.device), ("src", self.source)):
             words += [keyword, value] if value else []
         if self.metric is not None:
             words += ["metric", str(self.metric)]
         return " ".join([*words, "proto", "157"])
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what the record says of it; the usual type goes without saying, as in records of before."""
+        return {key: value for key, value in self._asdict().items() if (key, value) != ("type", UNICAST)}
 
 
 class WantedTable(NamedTuple):
@@ -130,7 +138,12 @@ def from_wire(wire: dict[str, Any]) -> Wanted:
         sysctls=wire["sysctls"],
         routes=[
             WantedRoute(
-                entry["destination"], entry["gateway"], entry["device"], entry["source"], entry["metric"]
+                entry["destination"],
+                entry["gateway"],
+                entry["device"],
+                entry["source"],
+                entry["metric"],
+                entry.get("type", UNICAST),
             )
             for entry in wire["routes"]
         ],

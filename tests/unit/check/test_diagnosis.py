@@ -124,6 +124,21 @@ def test_a_route_to_the_wrong_node_is_named_with_the_planned_gateway() -> None:
     }
 
 
+def test_a_route_to_a_group_that_leads_elsewhere_is_named_with_the_planned_gateway() -> None:
+    facts = cluster()
+    topology = [
+        {"name": "a", "cidrs": ["10.200.0.0/23"], "gateways": ["192.0.2.1"], "hosts": ["node-0", "node-1"]},
+        {"name": "b", "cidrs": ["10.200.2.0/23"], "gateways": ["192.0.2.2"], "hosts": ["node-2"]},
+    ]
+    facts = replace(facts, plan={**facts.plan, "pod_topology": topology})
+    evidence = _without_route("node-1", "10.200.2.0/24")
+    evidence["node-1"]["routes"].append(way("10.200.2.0/23", "192.0.2.9"))
+    evidence["node-2"] = {"routes": [way("10.200.0.0/23", "192.0.2.2")]}
+    assert causes(run(_lost("node-1", "node-2"), evidence, facts)) == {
+        "the route to 10.200.2.0/24 (pods of node-2) on node-1 leads to 192.0.2.9, the plan says 192.0.2.1"
+    }
+
+
 def test_a_wrong_mtu_is_named_with_both_values() -> None:
     def symptom(check: Check) -> Json | None:
         wrong_here = check["class"] == "pod_mtu" and check["source"]["node"] == "node-1"

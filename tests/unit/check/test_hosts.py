@@ -171,6 +171,18 @@ def test_what_touches_no_pod_is_not_held_against_a_node(changes: Json) -> None:
     assert faults(cluster(), "node-1", state(1, **{"routes": routes, **changes})) == []
 
 
+def test_a_node_may_refuse_what_is_for_no_pod_where_its_pods_have_routes_of_their_own() -> None:
+    refusal = way("10.200.1.0/24", type="unreachable", device="")
+    others = [one for one in ROUTES["node-1"] if one["destination"] != "10.200.1.0/24"]
+    changed = state(1, routes=[*others, refusal, way("10.200.1.7/32", device="veth1")])
+    facts = cluster()
+    assert [fault.cause for fault in faults(facts, "node-1", changed)] == [
+        "the unreachable route to 10.200.1.0/24 on node-1 swallows what is for 10.200.1.0/24 (pods of node-1)"
+    ]
+    facts.plan["backend"]["makes"]["pod_interfaces"] = ["veth*"]
+    assert faults(facts, "node-1", changed) == []
+
+
 def test_tables_that_the_backend_makes_are_its_own_business() -> None:
     facts = cluster()
     facts.plan["backend"]["makes"]["rules"] = [{"priority": 100, "table": 101}]

@@ -69,6 +69,24 @@ def test_hosts_of_several_segments_go_through_the_host_that_is_in_both() -> None
     assert wired["node-1"][1][-1] == "route add default via 192.0.2.9 dev eth0"
     assert wired["node-2"][0][-1] == "link set port-c633640d master bridge1 up"
     assert wired["node-2"][1][-1] == "route add default via 198.51.100.9 dev eth0"
+
+
+def test_routers_of_several_segments_know_each_others() -> None:
+    members = {
+        "first": ["192.0.2.7", "198.51.100.9"],
+        "node-1": ["198.51.100.11"],
+        "node-2": ["203.0.113.12"],
+        "second": ["192.0.2.8", "203.0.113.9"],
+        "third": ["192.0.2.9"],
+    }
+    further = [["198.51.100.0/24"], ["203.0.113.0/24"]]
+    cluster = make_cluster("demo", ["192.0.2.0/24"], members, further)
+    routes = {host.name: underlay.host_commands(cluster, host)[1] for host in cluster.hosts}
+    default = "route add default via 192.0.2.1 dev eth0"
+    assert routes["first"][-2:] == [default, "route add 203.0.113.0/24 via 192.0.2.8 dev eth0"]
+    assert routes["second"][-2:] == [default, "route add 198.51.100.0/24 via 192.0.2.7 dev eth0"]
+    assert routes["node-2"][-1] == "route add default via 203.0.113.9 dev eth0"
+    assert routes["third"][-1] == "route add default via 192.0.2.7 dev eth0"
     assert [str(one) for one in cluster.controller_interfaces] == ["192.0.2.1/24"]
 
 

@@ -112,7 +112,7 @@ def test_every_fault_of_every_contract_is_told_at_once(tmp_path: Path) -> None:
 
 def test_every_role_of_ours_that_declares_itself_does_it_rightly() -> None:
     found = find_contracts([ROLES])
-    assert list(found.backends) == ["bgp", "flannel", "kubenet", "l2_bridge", "openvswitch"]
+    assert list(found.backends) == ["bgp", "flannel", "kubenet", "l2_bridge", "openvswitch", "romana"]
     assert found["kube_proxy"].modes == ("iptables", "nftables", "ipvs")
 
 

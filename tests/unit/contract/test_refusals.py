@@ -60,9 +60,10 @@ CASES: dict[str, tuple[Any, list[str]]] = {
     "a key that is near none": (
         makes(zzz=1),
         [
-            "makes.zzz: there is no such key; use one of interfaces, addresses, routes, rules, "
-            "chains, shared_chains, tables, ipsets, bpf, mounts, directories, virtual_servers, cleanup, "
-            "pod_networks, container_namespaces, containerd, api_objects, node_annotations, node_labels"
+            "makes.zzz: there is no such key; use one of interfaces, pod_interfaces, addresses, routes, "
+            "rules, chains, shared_chains, tables, ipsets, bpf, mounts, directories, virtual_servers, "
+            "cleanup, pod_networks, container_namespaces, containerd, api_objects, node_annotations, "
+            "node_labels"
         ],
     ),
     "a misspelt key in a mode": (
@@ -288,6 +289,20 @@ CASES: dict[str, tuple[Any, list[str]]] = {
             "several_pod_cidrs: with ipam: backend kube-proxy would know a node's own pods by nothing; "
             "leave it out"
         ],
+    ),
+    "groups of nodes whose networks nobody plans": (
+        BACKEND
+        | {
+            "ipam": "backend",
+            "routes": "backend",
+            "allocation": "grouped",
+            "check": dict.fromkeys(BACKEND["check"], "node_address"),
+        },
+        ["allocation: the plan gives out no networks with ipam: backend; leave it out"],
+    ),
+    "groups with parts of several networks": (
+        BACKEND | {"allocation": "grouped", "several_pod_cidrs": True},
+        ["several_pod_cidrs: groups have parts of one pod network a family; leave it out"],
     ),
     "what only a backend has": (
         COMPONENT | {"ipam": "plan", "policy": "none"},

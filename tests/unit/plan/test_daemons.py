@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, FLANNEL, KUBENET, contracts_of
+from plan_cases import ALL_GROUPS, FLANNEL, GROUPED, KUBENET, contracts_of, group
 
 from flatnet.errors import FlatnetError
 from flatnet.plan import Planned, node_objects, plan_from_data
 from flatnet.settings import SETTINGS
 from flatnet.settings.cluster import CHECK, PROGRAMS, SWITCH
 
-CONTRACTS = contracts_of(KUBENET, FLANNEL)
+CONTRACTS = contracts_of(KUBENET, FLANNEL, GROUPED)
 
 # One sound value first, so that a shrunk example differs from a sound cluster in few places.
 FOUR = [
@@ -99,10 +99,22 @@ GIVEN: dict[str, st.SearchStrategy[Any]] = {
     "cluster_host_cidrs": st.just([]) | some(["192.0.2.0/24", "10.0.0.0/8"], 1),
     "cluster_tunnel_cidrs": st.just([]) | some(["198.51.100.0/24", "10.200.0.0/30"], 1),
     "cluster_non_masquerade_cidrs": st.just([]) | some(["10.0.0.0/8", "198.51.100.1/24"], 1),
-    "cluster_network_backend": st.sampled_from(["kubenet", "flannel"]),
+    "cluster_network_backend": st.sampled_from(["kubenet", "flannel", "grouped"]),
     "cluster_network_backend_mode": mostly(["", "vxlan"]),
     "cluster_network_backend_options": st.just({})
     | st.dictionaries(st.sampled_from(["port", "vni", "colour"]), NUMBERS, max_size=2),
+    "cluster_pod_topology": st.just([])
+    | st.lists(
+        st.sampled_from(
+            [
+                group("rack-1", "node-a"),
+                group("rack-2", "node-b", gateways=["192.0.2.1", "2001:db8::9"]),
+                {"name": "zone", "groups": [group("rack-1", "node-a", "node-b")]},
+                5,
+            ]
+        ),
+        max_size=3,
+    ),
     "cluster_kube_proxy_mode": mostly(["iptables", "nftables", "ipvs", "none", "userspace"]),
     "cluster_underlay_mtu": st.none() | NUMBERS,
     "cluster_network_policy_engine": mostly(["none", "backend", "x"]),

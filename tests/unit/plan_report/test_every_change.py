@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
-from plan_cases import ALL_GROUPS, FLANNEL, KUBENET, contracts_of, host
+from plan_cases import ALL_GROUPS, FLANNEL, GROUPED, KUBENET, contracts_of, group, host
 from plan_examples import ENGINE
 
 from flatnet.inventory.names import HOST_VARIABLES
@@ -26,7 +26,7 @@ ALL: dict[str, tuple[str, ...]] = dict.fromkeys(UNITS["kube_node"], NODES) | dic
     UNITS["etcd"] + UNITS["kube_control_plane"], FIRST
 )
 MODES = KUBENET | {"modes": {"direct": {}, "tunnel": {"overhead": {"ipv4": 50}}}, "units": ["carrier"]}
-CONTRACTS = contracts_of(MODES, FLANNEL, ENGINE)
+CONTRACTS = contracts_of(MODES, FLANNEL, GROUPED, ENGINE)
 Units = dict[str, tuple[str, ...]]
 
 
@@ -84,6 +84,10 @@ SETTINGS_CASES: dict[str, list[Told | Nothing]] = {
     "cluster_network_backend_mode": [Told("tunnel", {"backend_mode", "mtu"}, {})],
     "cluster_network_backend_options": [
         Told({"port": 4789}, {"backend_mode"}, {}, {"network_backend": "flannel"})
+    ],
+    "cluster_pod_topology": [
+        Told([group("all", *NODES)], {"pod_topology"}, {}, {"network_backend": "grouped"}),
+        Nothing([group("all", *NODES)], "of no meaning to a backend that does not route by groups"),
     ],
     "cluster_kube_proxy_mode": [Told("nftables", {"kube_proxy_configuration"}, {"kube-proxy": NODES})],
     "cluster_underlay_mtu": [Told(9000, {"mtu"}, {})],

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import ALL_GROUPS, host, hosts
+from plan_cases import ALL_GROUPS, GROUPED, group, host, hosts
 from plan_report_cases import PLANS, THREE, WIDE, difference, plan
 
-from flatnet.plan import Host, Settings
+from flatnet.plan import Host, Settings, node_routes
 from flatnet.plan_report import Surroundings, page_html, plan_difference, plan_document
+from flatnet.plan_report.groups import group_rows
 from flatnet.plan_report.origins import flag_origins, value_origins
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -214,3 +215,42 @@ def test_the_networks_around_the_plan_are_on_the_map() -> None:
     text = page(plan(), around=around)
     assert "Excluded 172.16.0.0/12, up to 172.31.255.255: 1.0 million addresses, kept free for others" in text
     assert "10.200.9.0/24: kept for gone, which left" in text
+
+
+def test_groups_of_hosts_are_told_with_their_parts_and_how_many_routes_they_make() -> None:
+    rows = group_rows(plan_document(PLANS["racks"]))
+    assert [(row.name, row.networks, row.host_routes, row.router_routes) for row in rows] == [
+        ("rack-1", ["10.200.0.0/17"], "1", "2"),
+        ("rack-2", ["10.200.128.0/17"], "2", "3"),
+    ]
+    text = page(PLANS["racks"])
+    assert "Groups of hosts, and their routes" in text
+    assert "A router beside all groups needs 2 routes, one to each at the top." in text
+    assert "Groups of hosts" not in page(plan())
+
+
+@pytest.mark.parametrize("name", ["racks", "zones"])
+def test_hosts_have_as_many_routes_as_the_page_says(name: str) -> None:
+    document = plan_document(PLANS[name])
+    groups = {group["name"]: group["hosts"] for group in document["pod_topology"]}
+    for row in group_rows(document):
+        for host_name in groups[row.name]:
+            assert str(len(node_routes(PLANS[name], host_name))) == row.host_routes
+
+
+def test_a_control_plane_without_pods_has_a_route_to_every_node_of_its_group() -> None:
+    some = [
+        host("a", "192.0.2.11", groups={"etcd", "kube_control_plane"}),
+        host("b", "192.0.2.12"),
+        host("c", "192.0.2.13"),
+        *(host(f"d-{i}", f"192.0.2.{20 + i}") for i in range(9)),
+    ]
+    topology = [group("one", "a", "b"), group("two", "c"), group("three", *(f"d-{i}" for i in range(9)))]
+    rows = group_rows(plan_document(plan(Settings(pod_topology=[*topology, group("free")]), some, GROUPED)))
+    assert [(row.host_routes, row.router_routes) for row in rows] == [
+        ("2 to 3", "3"),
+        ("2", "3"),
+        ("10", "11"),
+        ("-", "-"),
+    ]
+    assert rows[2].hosts.endswith("d-7 and 1 more")

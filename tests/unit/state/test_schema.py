@@ -117,6 +117,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "node_state example: routes[0] 198.51.100.0/24: give a gateway, a device, or both",
     ),
     (
+        {"routes": [{"destination": "198.51.100.0/24", "device": "eth0", "type": "unreachable"}]},
+        "node_state example: routes[0] 198.51.100.0/24: it is unreachable, and leads through nobody; leave "
+        "out gateway and device",
+    ),
+    (
+        {"routes": [{"destination": "198.51.100.0/24", "type": "blackhole"}]},
+        "node_state example: routes[0] 198.51.100.0/24: type is blackhole, but has to be one of unicast, "
+        "unreachable",
+    ),
+    (
         {"routes": [{"destination": "198.51.100.0/24", "device": "eth0", "metric": -1}]},
         "node_state example: routes[0] 198.51.100.0/24: metric is -1, but has to be a whole number from 0 on",
     ),

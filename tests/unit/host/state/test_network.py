@@ -66,6 +66,25 @@ def test_a_route_that_was_altered_or_removed_is_repaired(host: FakeHost) -> None
     assert host.kernel.routes["198.51.100.0/24", 0]["gateway"] == "192.0.2.12"
 
 
+def test_a_route_that_refuses_packets_is_set_recognised_and_put_back(host: FakeHost) -> None:
+    refusal = {"destination": "198.51.100.0/24", "type": "unreachable"}
+    six = {"destination": "2001:db8:2::/64", "type": "unreachable"}
+    outcome = apply(host, routes=[refusal])
+    assert changes(outcome, "route") == ["198.51.100.0/24 add: missing"]
+    lines = (host.root / "etc/flatnet/routes/example.batch").read_text()
+    assert lines == "route replace unreachable 198.51.100.0/24 proto 157\n"
+    assert apply(host, routes=[refusal])["changes"] == []
+    outcome = apply(host, routes=ROUTES[:1])
+    assert changes(outcome, "route") == [
+        "198.51.100.0/24 replace: is `unreachable 198.51.100.0/24 proto 157`"
+    ]
+    assert changes(apply(host, routes=[refusal, six]), "route") == [
+        "198.51.100.0/24 replace: is `198.51.100.0/24 via 192.0.2.12 dev eth0 proto 157`",
+        "2001:db8:2::/64 add: missing",
+    ]
+    assert apply(host, routes=[refusal, six])["changes"] == []
+
+
 def test_routes_no_longer_wanted_go_and_those_of_others_stay(host: FakeHost) -> None:
     host.kernel.ip(["-batch", "-"], "route replace 203.0.113.0/24 via 192.0.2.1 proto 157\n")
     host.kernel.ip(["-batch", "-"], "route replace 203.0.113.128/25 via 192.0.2.1 proto bird\n")
