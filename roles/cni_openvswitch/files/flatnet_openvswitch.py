@@ -103,8 +103,8 @@ def transaction(network: dict[str, Any], present: list[str]) -> list[str]:
         settings = {"datapath_type": "netdev", "fail_mode": "standalone", "stp_enable": False}
         settings["other_config"] = {"hwaddr": passage["switch_mac"]}
         words += ["--", *_add_switch(passage["switch"], settings)]
-        # Its queue is that of an interface of programs. A socket of packets on one end of a pair of interfaces,
-        # the other way to have the kernel beside it, has room for a fifth of that.
+        # Its queue is that of an interface of programs. The other way to the kernel, a socket of packets on
+        # one end of a pair of interfaces, has room for a fifth of that.
         end = {"type": "internal", "mac": json.dumps(passage["kernel_mac"])}
         words += ["--", "--may-exist", "add-port", passage["switch"], passage["kernel_end"]]
         words += ["--", "set", "interface", passage["kernel_end"], *columns(end)]
