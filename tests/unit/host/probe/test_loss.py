@@ -128,7 +128,7 @@ def test_no_more_are_under_way_than_a_queue_takes(monkeypatch: pytest.MonkeyPatc
     class _Slow(_Echo):
         """Answers a packet only when fifteen others have come after it."""
 
-        def sendto(self, message: bytes, _: object) -> int:
+        def sendto(self, message: bytes, _: object) -> int:  # type: ignore[override]
             self.seen.append(message)
             number = struct.unpack(">H", message[6:8])[0]
             for late in (number - 15,) if number < 199 else range(184, 200):
