@@ -154,11 +154,14 @@ def _next_hops(goal: Address, legs: Mapping[str, Sequence[_Leg]]) -> dict[str, A
     while nearest:
         found = {}
         for name in sorted(legs.keys() - hops.keys()):
+            # What both have, such as a loopback address or that of a bridge for containers, is no way.
+            owned = {own.address for own in legs[name]}
             gateways = (
                 leg.address
                 for other in sorted(nearest)
                 for leg in legs[other]
                 if leg.address.family == goal.family
+                and leg.address not in owned
                 and any(own.network.holds(leg.address) for own in legs[name])
             )
             if gateway := next(gateways, None):

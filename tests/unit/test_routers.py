@@ -44,6 +44,14 @@ def test_a_router_on_all_links_leads_through_the_nodes_themselves_in_both_famili
     assert router_refusals(NODES, {"router-1": BETWEEN}) == []
 
 
+def test_what_every_router_has_for_itself_connects_none_of_them() -> None:
+    same = (("lo", "127.0.0.1/8"), ("docker0", "172.17.0.1/16"), ("lo", "::1/128"))
+    first = router(*same, ("eth0", "192.0.2.9/24"), ("core", "203.0.113.1/30"))
+    second = router(*same, ("eth0", "198.51.100.9/24"), ("core", "203.0.113.2/30"))
+    plain = {"router-1": FIRST, "router-2": SECOND}
+    assert router_routes(V4, {"router-1": first, "router-2": second}) == router_routes(V4, plain)
+
+
 def test_a_router_leads_through_another_to_nodes_that_are_not_on_its_links() -> None:
     routers = {"router-1": FIRST, "router-2": SECOND}
     assert router_routes(V4, routers) == {
