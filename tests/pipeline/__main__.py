@@ -11,6 +11,8 @@ import sys
 import tempfile
 from collections import deque
 
+from flatnet.errors import FlatnetError
+from tests.container_hosts.limits import check_inotify
 from tests.pipeline.runner import BUILT, REPOSITORY, USED, Pipeline, TierFailedError
 
 INVENTORY = "inventories/container_hosts"
@@ -18,6 +20,8 @@ SCENARIOS = tuple(path.parent.name for path in sorted(REPOSITORY.glob("molecule/
 # Those of `make test`, the longest first, which decides how long two lanes take. What the others show
 # beside the tour takes longer than there is time.
 USUAL = ("tour", "broken_networks", "default", "dual_stack")
+# Of the tour with a router, and of a cluster beside it; and of the largest of the other scenarios.
+HOSTS_AT_ONCE, MORE_HOSTS_AT_ONCE = 7, 10
 
 
 def molecule(pipeline: Pipeline, scenarios: deque[str]) -> None:
@@ -54,7 +58,13 @@ def test(pipeline: Pipeline, scenarios: deque[str]) -> None:
 
     pipeline.begin_programs()
     pipeline.run("image of the hosts", [sys.executable, "-m", "tests.container_hosts", "image"])
-    pipeline.beside(quick_ones_first, clusters)
+    try:
+        check_inotify(HOSTS_AT_ONCE if set(scenarios) <= set(USUAL) else MORE_HOSTS_AT_ONCE)
+    except FlatnetError as error:
+        sys.stdout.write(f"\n=== one tier after the other, which takes longer: {error}\n")
+        quick_ones_first()
+    else:
+        pipeline.beside(quick_ones_first, clusters)
 
 
 def cluster(pipeline: Pipeline, _: deque[str]) -> None:

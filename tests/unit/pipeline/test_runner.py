@@ -2,10 +2,13 @@
 
 import subprocess
 import threading
+from collections import deque
 from pathlib import Path
 
 import pytest
 
+from flatnet.errors import FlatnetError
+from tests.pipeline import __main__ as pipelines
 from tests.pipeline import runner as module
 from tests.pipeline.__main__ import PIPELINES
 from tests.pipeline.runner import Pipeline, TierFailedError
@@ -109,3 +112,27 @@ def test_programs_that_take_long_are_built_used_or_left_out(
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
     runner.begin_programs()
     assert started[0][4:] == build
+
+
+def test_where_the_machine_has_no_room_for_two_clusters_tiers_run_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(hosts: int) -> None:
+        raise FlatnetError(f"{hosts} more hosts need more than there is")
+
+    ran: list[str] = []
+    pipeline = Pipeline()
+    monkeypatch.setattr(pipeline, "begin_programs", lambda: None)
+    monkeypatch.setattr(pipeline, "run", lambda name, *_: ran.append(name))
+    monkeypatch.setattr(pipelines, "check_inotify", refuse)
+    pipelines.test(pipeline, deque(["tour", "default"]))
+    assert ran == [
+        "image of the hosts",
+        "lint",
+        "unit and contract tests",
+        "browser tests",
+        "integration tests",
+        "molecule tour",
+        "molecule default",
+    ]
+    assert "one tier after the other, which takes longer: 7 more hosts need" in capfd.readouterr().out
