@@ -5,7 +5,6 @@ Pure but for settings(), which reads the kernel's own files.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 CONF = "/proc/sys/net"
@@ -38,11 +37,10 @@ def interfaces(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what each entry of `ip -details -json address` is like.
 
     addresses: in the kernel's order, but those with the scope of the link, which are link_scope_addresses;
-    secondary_addresses: those of IPv4 that go when the first of their network goes; leased_addresses: those
-    that end unless somebody renews them. kind: of a made interface, such as bridge, else the type of the
-    link. master: the bridge or bond that it is a port of, "" for none; ports: its own, of a bridge or bond;
-    lower: the interface that it was made over; alias: what somebody noted of it. details: the settings that
-    its kind has; port: those that it has as a port, with the kind of its master.
+    secondary_addresses: those of IPv4 that go when the first of their network goes. kind: of a made
+    interface, such as bridge, else the type of the link. master: the bridge or bond that it is a port of, ""
+    for none; ports: its own, of a bridge or bond. details: the settings that its kind has; port: those that
+    it has as a port, with the kind of its master.
     """
     # A removed address can leave an empty entry.
     links = [link for link in links if "ifname" in link]
@@ -69,15 +67,12 @@ def _interface(link: dict[str, Any], ports: list[str]) -> dict[str, Any]:
         "addresses": texts([entry for entry in entries if entry.get("scope") != "link"]),
         "link_scope_addresses": texts([entry for entry in entries if entry.get("scope") == "link"]),
         "secondary_addresses": texts([entry for entry in entries if entry.get("secondary")]),
-        "leased_addresses": texts([entry for entry in entries if entry.get("dynamic")]),
         "kind": made.get("info_kind") or link.get("link_type", ""),
         "link_type": link.get("link_type", ""),
         "mac": link.get("address", ""),
         "up": "UP" in link.get("flags", []),
         "master": link.get("master", ""),
         "ports": ports,
-        "lower": link.get("link", ""),
-        "alias": link.get("ifalias", ""),
         "details": {name: value for name, value in made.get("info_data", {}).items() if name in DETAILS},
         "port": port,
     }
@@ -178,12 +173,6 @@ def settings(found: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]
 def _settings(folder: str, names: tuple[str, ...]) -> dict[str, int]:
     texts = {name: _text(f"{folder}/{name}") for name in names}
     return {name: int(text) for name, text in texts.items() if text}
-
-
-def wireless(found: list[dict[str, Any]], root: str = "/") -> list[str]:
-    """Return the names of interfaces to a wireless network (Linux, net/wireless/core.c, phy80211)."""
-    places = ((one["name"], os.path.join(root, "sys/class/net", one["name"], "phy80211")) for one in found)
-    return sorted(name for name, place in places if os.path.exists(place))
 
 
 def _text(path: str) -> str:

@@ -223,7 +223,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "time": time.time(),
         "interfaces": interfaces,
         "interface_settings": settings,
-        "wireless_interfaces": network.wireless(interfaces),
         # Those of the main table, which packets are looked up in where no rule says otherwise.
         "routes": main_routes,
         "other_routes": [route for route in routes if route["table"] != "main"],

@@ -9,7 +9,7 @@ try:
     from flatnet.errors import FlatnetError
     from flatnet.segment.place import segment_node
     from flatnet.segment.tables import segment_tables
-    from flatnet.segment.uplink import bridge_drift, due_moves, has_node, uplink_refusals
+    from flatnet.segment.uplink import bridge_drift, uplink_refusals
 except ImportError as error:
     raise AnsibleFilterError(
         f"flatnet cannot be imported ({error}): install it for the Python that runs Ansible, with"
@@ -28,28 +28,18 @@ def l2_bridge_node(pod_cidrs: Sequence[str], cluster_pod_cidrs: Sequence[str]) -
 
 
 def l2_bridge_tables(
-    pod_cidrs: Sequence[str],
-    cluster_pod_cidrs: Sequence[str],
-    node_addresses: Sequence[str],
-    node_bridge: str = "",
+    pod_cidrs: Sequence[str], cluster_pod_cidrs: Sequence[str], node_addresses: Sequence[str]
 ) -> list[dict[str, str]]:
     """Return tables of nftables; AnsibleFilterError carries the message of a FlatnetError."""
     try:
-        return segment_tables(pod_cidrs, cluster_pod_cidrs, node_addresses, node_bridge=node_bridge)
+        return segment_tables(pod_cidrs, cluster_pod_cidrs, node_addresses)
     except FlatnetError as error:
         raise AnsibleFilterError(str(error)) from None
 
 
-def l2_bridge_drift(
-    facts: Mapping[str, Any],
-    uplink: str,
-    bridge: str,
-    mtu: int,
-    node: Json,
-    node_addresses: Sequence[str] = (),
-) -> list[str]:
+def l2_bridge_drift(facts: Mapping[str, Any], uplink: str, bridge: str, mtu: int, node: Json) -> list[str]:
     """Return in what way the bridge is not as it was set up. node: what l2_bridge_node returns."""
-    return bridge_drift(facts, uplink, bridge, mtu, node["gateways"], node["mac"], node_addresses)
+    return bridge_drift(facts, uplink, bridge, mtu, node["gateways"], node["mac"])
 
 
 class FilterModule:
@@ -58,8 +48,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
-            "is_l2_bridge_of_node": has_node,
-            "l2_bridge_moves": due_moves,
             "l2_bridge_node": l2_bridge_node,
             "l2_bridge_refusals": uplink_refusals,
             "l2_bridge_tables": l2_bridge_tables,

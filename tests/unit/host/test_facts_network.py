@@ -30,24 +30,6 @@ def test_addresses_are_in_the_kernels_order_with_those_that_depend_on_another() 
     assert (found["kind"], found["mac"], found["up"]) == ("ether", "02:00:00:00:00:11", True)
 
 
-def test_what_somebody_has_to_renew_and_what_an_interface_was_made_over_are_told() -> None:
-    leased = {**ADDRESSES[0], "dynamic": True, "valid_life_time": 600}
-    [found] = network.interfaces(
-        [link("mv0", addr_info=[leased, ADDRESSES[1]], link="eth0", ifalias="of others")]
-    )
-    assert found["leased_addresses"] == ["192.0.2.11/24"]
-    assert (found["lower"], found["alias"]) == ("eth0", "of others")
-    [plain] = network.interfaces([link("eth0", addr_info=ADDRESSES)])
-    assert (plain["leased_addresses"], plain["lower"], plain["alias"]) == ([], "", "")
-
-
-def test_an_interface_to_a_wireless_network_is_known_by_its_radio(tmp_path: Path) -> None:
-    (tmp_path / "sys/class/net/wlan0/phy80211").mkdir(parents=True)
-    (tmp_path / "sys/class/net/eth0").mkdir()
-    found = network.interfaces([link("eth0"), link("wlan0")])
-    assert network.wireless(found, str(tmp_path)) == ["wlan0"]
-
-
 def test_a_bridge_knows_its_ports_and_a_port_its_bridge() -> None:
     data = {"stp_state": 0, "mcast_snooping": 1, "gc_timer": 0.01}
     slave = {"info_slave_kind": "bridge", "info_slave_data": {"hairpin": True, "hold_timer": 0.3}}

@@ -19,17 +19,6 @@ def test_each_family_has_a_table_with_its_own_addresses_whatever_their_order() -
     assert ipv6["content"].splitlines()[-2].endswith("snat to 2001:db8::11")
 
 
-def test_pods_are_not_led_past_a_node_whose_addresses_the_bridge_has() -> None:
-    def content(bridge: str) -> str:
-        pods = ["10.200.1.0/24", "2001:db8:200:1::/64"]
-        tables = segment_tables(pods, CLUSTER, ["192.0.2.11", "2001:db8::11"], node_bridge=bridge)
-        return "".join(table["content"] for table in tables)
-
-    assert 'oifname "br-pods" icmp type redirect drop' in content("br-pods")
-    assert 'oifname "br-pods" icmpv6 type nd-redirect drop' in content("br-pods")
-    assert "redirect" not in content("")
-
-
 def test_a_family_that_the_node_has_no_address_of_is_refused() -> None:
     with pytest.raises(
         FlatnetError, match=r"10\.200\.1\.0/24: there is no address of the node of the family ipv4"
