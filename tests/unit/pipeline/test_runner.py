@@ -56,12 +56,14 @@ def test_where_a_lane_fails_the_other_ends_what_it_runs_and_begins_nothing(
 
     def fails() -> None:
         try:
-            pipeline.run("bad", ["sh", "-c", "echo FAILED tests/x.py::test_y; exit 1"])
+            script = f"until test -e {reports}/begun; do sleep 0.05; done; echo FAILED tests/x.py::test_y; exit 1"
+            pipeline.run("bad", ["sh", "-c", script])
         finally:
             failed.set()
 
     def goes_on() -> None:
-        pipeline.run("good", ["sh", "-c", f"until test -e {reports}/go; do sleep 0.05; done; echo ended"])
+        script = f"touch {reports}/begun; until test -e {reports}/go; do sleep 0.05; done; echo ended"
+        pipeline.run("good", ["sh", "-c", script])
         pipeline.run("never", ["echo", "never"])
 
     def lets_it_end() -> None:
