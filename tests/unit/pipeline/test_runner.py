@@ -56,7 +56,7 @@ def test_where_a_lane_fails_the_other_ends_what_it_runs_and_begins_nothing(
 
     def fails() -> None:
         try:
-            script = f"until test -e {reports}/begun; do sleep 0.05; done; echo FAILED tests/x.py::test_y; exit 1"
+            script = f"until test -e {reports}/begun; do sleep 0.1; done; echo FAILED a.py::test_b; exit 1"
             pipeline.run("bad", ["sh", "-c", script])
         finally:
             failed.set()
@@ -75,7 +75,7 @@ def test_where_a_lane_fails_the_other_ends_what_it_runs_and_begins_nothing(
     shown = capfd.readouterr().out
     assert "\n=== good\nended\n" in shown
     assert "never" not in shown
-    assert pipeline.cause.lines == ["FAILED tests/x.py::test_y"]
+    assert pipeline.cause.lines == ["FAILED a.py::test_b"]
 
 
 def test_both_lanes_wait_for_the_build_and_it_is_shown_once(
