@@ -70,7 +70,7 @@ def router_refusals(
 ) -> list[str]:
     """Return why the routers cannot carry the pods of all nodes, as sentences that end with a fix.
 
-    Takes what router_routes takes; of the facts `routes` are read as well.
+    Takes what router_routes takes; of the facts `routes` and `advertised_default_routes` are read as well.
     """
     if not routers:
         return [
@@ -78,7 +78,7 @@ def router_refusals(
             "routers there, or have routes on the hosts with cluster_network_backend_mode: host-routes."
         ]
     legs = _legs(routers)
-    found: list[str] = []
+    found = [*_unfit(nodes, routers, legs)]
     lost: dict[str, list[str]] = {}
     for goal in _goals(nodes):
         hops = _next_hops(goal.address, legs)
@@ -154,21 +154,27 @@ def _next_hops(goal: Address, legs: Mapping[str, Sequence[_Leg]]) -> dict[str, A
     while nearest:
         found = {}
         for name in sorted(legs.keys() - hops.keys()):
-            # What both have, such as a loopback address or that of a bridge for containers, is no way.
-            owned = {own.address for own in legs[name]}
             gateways = (
                 leg.address
                 for other in sorted(nearest)
                 for leg in legs[other]
-                if leg.address.family == goal.family
-                and leg.address not in owned
-                and any(own.network.holds(leg.address) for own in legs[name])
+                if leg.address.family == goal.family and _is_link(leg, legs[name])
             )
             if gateway := next(gateways, None):
                 found[name] = gateway
         hops |= found
         nearest = list(found)
     return hops
+
+
+def _is_link(leg: _Leg, legs: Sequence[_Leg]) -> bool:
+    """Return whether a leg of one router and those of another have a network in which each sees the other.
+
+    What both have, such as a loopback address or that of a bridge for containers, is no way.
+    """
+    if any(own.address == leg.address for own in legs):
+        return False
+    return any(own.network.holds(leg.address) and leg.network.holds(own.address) for own in legs)
 
 
 def _group_routes(
@@ -205,18 +211,43 @@ def _group_routes(
     return [found[network] for network in sorted(found)]
 
 
+def _unfit(
+    nodes: Mapping[str, Mapping[str, Any]],
+    routers: Mapping[str, Mapping[str, Any]],
+    legs: Mapping[str, Sequence[_Leg]],
+) -> Iterator[str]:
+    """Yield why a host cannot be a router between these nodes."""
+    owners = {goal.address: goal.node for goal in _goals(nodes)}
+    forwards_ipv6 = any(goal.pods.family == "ipv6" for goal in _goals(nodes))
+    for name, own in legs.items():
+        for leg in own:
+            if node := owners.get(leg.address):
+                yield (
+                    f"the router {name} has {leg.address}, the address of {node}: a node is no router "
+                    "between nodes. Fix: take it out of the group network_router."
+                )
+        devices = routers[name].get("advertised_default_routes", []) if forwards_ipv6 else []
+        if devices:
+            keys = ", ".join(f"net/ipv6/conf/{device}/accept_ra = 2" for device in devices)
+            yield (
+                f"the router {name} has its IPv6 default route from router advertisements, which the kernel "
+                f"ignores once it forwards for pods. Fix: put {keys} into /etc/sysctl.conf there and run "
+                "sysctl --load, or set a default route by hand."
+            )
+
+
 def _strangers(
     nodes: Mapping[str, Mapping[str, Any]],
     routers: Mapping[str, Mapping[str, Any]],
     topology: Sequence[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """Yield routes of others that a router has to pods: whose they are is not ours to decide."""
+    """Yield routes of others that a router has to pods, or to some: whose they are is not ours to decide."""
     networks = [goal.pods for goal in _goals(nodes)]
     networks += [parse_network(text) for group in topology for text in group["cidrs"]]
     for name, facts in sorted(routers.items()):
         for route in facts["routes"]:
             destination = parse_network(route["destination"])
-            if str(route["protocol"]) != "157" and destination in networks:
+            if str(route["protocol"]) != "157" and any(one.contains(destination) for one in networks):
                 yield (
                     f"the router {name} has a route to {destination} already (protocol "
                     f"{route['protocol']}), which is not flatnet's. Fix: remove it, or plan other networks."

@@ -10,6 +10,7 @@ from flatnet.errors import FlatnetError
 from flatnet.openvswitch.network import KERNEL_ADDRESS, PASSAGE_NETWORK, SWITCH_ADDRESS, network
 from flatnet.openvswitch.place import (
     DATAPATHS,
+    GRE,
     NETDEV,
     SYSTEM,
     Place,
@@ -83,6 +84,11 @@ def _datapath_faults(place: Place, used: str, facts: Mapping[str, Any]) -> Itera
             f"cni_openvswitch_datapath system: the kernel lacks {' and '.join(missing)}. Fix: load it, or "
             "use auto, "
             "which takes the slower datapath netdev there."
+        )
+    if used == SYSTEM and place.mode == GRE and place.address.family == "ipv6":
+        yield (
+            f"mode gre has tunnels between addresses of IPv4 alone, and the node's first is {place.address}. "
+            "Fix: use cluster_network_backend_mode: vxlan, or put an address of IPv4 first."
         )
     if used != NETDEV:
         return

@@ -27,7 +27,8 @@ BETWEEN = router(
     ("eth1", "198.51.100.9/24"),
     ("eth1", "2001:db8:1::9/64"),
 )
-FIRST = router(("eth0", "192.0.2.9/24"), ("eth0", "2001:db8::9/64"), ("core", "203.0.113.1/30"))
+LEGS_OF_FIRST = (("eth0", "192.0.2.9/24"), ("eth0", "2001:db8::9/64"), ("core", "203.0.113.1/30"))
+FIRST = router(*LEGS_OF_FIRST)
 SECOND = router(("eth0", "198.51.100.9/24"), ("core", "203.0.113.2/30"))
 V4 = {name: {key: values[:1] for key, values in node.items()} for name, node in NODES.items()}
 
@@ -50,6 +51,28 @@ def test_what_every_router_has_for_itself_connects_none_of_them() -> None:
     second = router(*same, ("eth0", "198.51.100.9/24"), ("core", "203.0.113.2/30"))
     plain = {"router-1": FIRST, "router-2": SECOND}
     assert router_routes(V4, {"router-1": first, "router-2": second}) == router_routes(V4, plain)
+
+
+def test_routers_are_neighbours_where_each_sees_the_other() -> None:
+    first = router(("docker0", "172.17.0.1/16"), *LEGS_OF_FIRST)
+    second = router(("wan", "172.17.40.1/24"), ("eth0", "198.51.100.9/24"), ("core", "203.0.113.2/30"))
+    plain = {"router-1": FIRST, "router-2": SECOND}
+    assert router_routes(V4, {"router-1": first, "router-2": second}) == router_routes(V4, plain)
+
+
+def test_a_node_is_no_router_and_a_router_that_loses_its_way_out_is_refused() -> None:
+    (node,) = router_refusals(V4, {"router-1": BETWEEN, "node-1": router(("eth0", "192.0.2.12/24"))})[:1]
+    assert node.startswith("the router node-1 has 192.0.2.12, the address of node-1")
+    told = {**BETWEEN, "advertised_default_routes": ["eth0"]}
+    assert router_refusals(V4, {"router-1": told}) == []
+    (lost,) = router_refusals(NODES, {"router-1": told})
+    assert "net/ipv6/conf/eth0/accept_ra = 2" in lost
+
+
+def test_a_route_of_others_to_some_of_the_pods_is_refused_too() -> None:
+    some = {"destination": "10.200.1.64/26", "protocol": "kernel"}
+    (found,) = router_refusals(V4, {"router-1": {**BETWEEN, "routes": [some]}})
+    assert found.startswith("the router router-1 has a route to 10.200.1.64/26 already (protocol kernel)")
 
 
 def test_a_router_leads_through_another_to_nodes_that_are_not_on_its_links() -> None:

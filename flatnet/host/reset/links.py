@@ -11,8 +11,10 @@ from .request import Change, Outcome, Owner, Request
 
 _INTERFACES = "/sys/class/net"
 _SERVICES = "services"
-# One of a tunnel's module, such as tunl0, which is there as long as the module is (ip-tunnel(8)).
-_FIXED = "not supported"
+# Those of tunnels' modules are there as long as the module is (ip-tunnel(8)).
+_FIXED, _REFUSED = frozenset({"gre0", "gretap0", "ip6gre0", "ip6tnl0", "sit0", "tunl0"}), "not supported"
+# To what the kernel's datapath of Open vSwitch makes a port of; that goes by Open vSwitch's own hand.
+_DATAPATH = "ovs-system"
 
 
 def going_interfaces(host: Host, claims: Claims) -> list[str]:
@@ -32,6 +34,8 @@ def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: boo
     for name in names:
         if host.lstat(f"{_INTERFACES}/{name}") is None:
             continue
+        if _has_tunnels_of_others(host, name):
+            continue
         outcome.changes.append(Change("interface", name))
         if check:
             continue
@@ -42,11 +46,22 @@ def remove_interfaces(host: Host, names: list[str], outcome: Outcome, check: boo
             )
             continue
         ran = host.run(["ip", "link", "delete", "dev", name])
-        if ran.status != 0 and _FIXED in ran.complaint:
+        if ran.status != 0 and name in _FIXED and _REFUSED in ran.complaint:
             host.run(["ip", "address", "flush", "dev", name])
             ran = host.run(["ip", "link", "set", "dev", name, "down"])
         if ran.status != 0:
             outcome.problems.append(f"interface {name}: {ran.complaint}")
+
+
+def _has_tunnels_of_others(host: Host, name: str) -> bool:
+    """Return whether Open vSwitch has all its tunnels of a port in an interface, and some are left.
+
+    It takes the interface away with the last of them; ours have gone by then.
+    """
+    master = f"{_INTERFACES}/{name}/master"
+    if not name.startswith("vxlan_sys_") or host.lstat(master) is None:
+        return False
+    return host.target(master).rpartition("/")[2] == _DATAPATH
 
 
 def remove_virtual_servers(

@@ -126,11 +126,22 @@ def up(network: dict[str, Any]) -> None:
     else:
         unplug_passage(network)
     vsctl(*transaction(network, present))
+    refuse_errors(network)
     flows = "\n".join(network["flows"]) + "\n"
     run("ovs-ofctl", "--protocols=OpenFlow13", "replace-flows", switch, "-", given=flows)
     if passage:
         lead_passage(passage)
     join_pods(network["bridge"], switch)
+
+
+def refuse_errors(network: dict[str, Any]) -> None:
+    """Raise StepError where the daemon could not make a tunnel; ovs-vsctl ends well all the same."""
+    ours = {tunnel["name"]: tunnel["node"] for tunnel in network["tunnels"]}
+    shown = json.loads(vsctl("--format=json", "--columns=name,error", "list", "interface"))
+    for name, error in shown["data"]:
+        # An empty set is no error.
+        if name in ours and isinstance(error, str) and error:
+            raise StepError(f"the tunnel {name} to {ours[name]} cannot be made: {error}")
 
 
 def lead_passage(passage: dict[str, Any]) -> None:
@@ -191,7 +202,8 @@ def join_pods(bridge: dict[str, Any], switch: str) -> None:
     """Make the pods' bridge with its addresses and routes, and the switch a port of it."""
     name, mtu = bridge["name"], str(bridge["mtu"])
     if not exists(name):
-        run("ip", "link", "add", "dev", name, "type", "bridge")
+        # With the address at once: udev gives a link without one an address of its own (systemd.link(5)).
+        run("ip", "link", "add", "dev", name, "address", bridge["mac"], "type", "bridge")
     # Without a waiting time a new pod's port forwards at once. Nobody has to be asked who listens to which
     # group: it is the groups that IPv6 finds its neighbours with that would suffer.
     run(
@@ -261,7 +273,7 @@ def signature(network: dict[str, Any]) -> tuple[str, ...]:
     switch, bridge = network["switch"]["name"], network["bridge"]["name"]
     names = [switch, bridge, *([network["passage"]["switch"]] if network["passage"] else [])]
     pid = Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch")) / "ovs-vswitchd.pid"
-    files = [pid, *(INTERFACES / name / "ifindex" for name in names)]
+    files = [pid, INTERFACES / bridge / "address", *(INTERFACES / name / "ifindex" for name in names)]
     master = INTERFACES / switch / "master"
     return (*(_read(file) for file in files), _link(master))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -35,6 +36,8 @@ class Commands:
         line = " ".join(word for word in words if not word.startswith("--timeout"))
         self.ran.append(line)
         known = [name for name in self.answers if name in re.sub("[-_/]", " ", line)]
+        if "--format=json" in line and not known:
+            return '{"data": []}'
         return self.answers[max(known, key=len)] if known else ""
 
 
@@ -131,3 +134,14 @@ def test_a_command_that_fails_says_how(program: ModuleType) -> None:
     with pytest.raises(program.StepError, match="no such thing"):
         program.run(sys.executable, "-c", "import sys; sys.exit('no such thing')")
     assert program.run(sys.executable, "-c", "print(input())", given="flows\n") == "flows\n"
+
+
+def test_a_tunnel_that_cannot_be_made_is_told(program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [["obr0-c000020a", ["set", []]], ["others", "no such device"], ["obr0-c000020c", "File exists"]]
+    monkeypatch.setattr(program, "run", Commands(list_interface=json.dumps({"data": data})))
+    with pytest.raises(
+        program.StepError, match=r"^the tunnel obr0-c000020c to \S+ cannot be made: File exists"
+    ):
+        program.refuse_errors(wanted("system"))
+    monkeypatch.setattr(program, "run", Commands(list_interface=json.dumps({"data": data[:2]})))
+    program.refuse_errors(wanted("system"))

@@ -27,7 +27,7 @@ SIX = {name: {**one, "addresses": one["addresses"][::-1]} for name, one in NODES
 def test_what_works_is_not_refused() -> None:
     assert refusals(place(), facts()) == []
     assert refusals(place("vxlan", topology="flows"), facts(kernel_features={})) == []
-    assert refusals(place(nodes=SIX), facts()) == []
+    assert refusals(place("vxlan", nodes=SIX), facts()) == []
     # Of a run before, with either datapath.
     assert refusals(place(), facts(BRIDGE, interface("obr0", **SWITCH), *PASSAGE, kernel_features={})) == []
     ours = [interface("obr0", **{**SWITCH, "kind": "openvswitch"}), interface("vxlan_sys_4789", kind="vxlan")]
@@ -43,6 +43,7 @@ def test_what_works_is_not_refused() -> None:
         ({"nodes": {**NODES, "node-2": node(2, "2001:db8::12")}}, {}, "node-2 has no address of the family"),
         ({"datapath": "system"}, {"kernel_features": {"gre": True}}, "the kernel lacks openvswitch. Fix"),
         ({"nodes": SIX}, {"kernel_features": {}}, "tunnels between addresses of IPv4 alone"),
+        ({"nodes": SIX}, {}, "Fix: use cluster_network_backend_mode: vxlan"),
         (
             {"nodes": {**NODES, "node-2": node(2, "203.0.113.2")}},
             {},
