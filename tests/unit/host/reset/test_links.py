@@ -22,6 +22,7 @@ class Links(Host):
                 (folder / "master").symlink_to(f"../{master}")
 
     def run(self, arguments: list[str], text: str | None = None, changes: bool = True) -> Ran:
+        del text, changes
         self.ran.append(" ".join(arguments))
         deleted = arguments[:3] == ["ip", "link", "delete"]
         return Ran(2, "", "RTNETLINK answers: Operation not supported") if deleted else Ran(0, "", "")
