@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,6 @@ from ansible.vars.hostvars import HostVars
 
 try:
     from flatnet.contract import Contracts, find_contracts
-    from flatnet.contract.schema import Makes
     from flatnet.errors import FlatnetError
     from flatnet.inventory.groups import CLUSTER, PARTS, cluster_hosts, group_findings
     from flatnet.inventory.names import HOST_VARIABLES
@@ -88,7 +87,8 @@ class ActionModule(ActionBase):
         )
         path = arguments["deployed_path"]
         deployed = contracts.with_known_mode(read_document(Path(path))) if path else None
-        leaving = self._leaving(arguments, deployed, contracts)
+        ends = self._ends(arguments, deployed)
+        leaving = None if ends is None else [contracts.backend(name).all_makes() for name in _backends(ends)]
         with open_ledger(Path(arguments["allocations_path"])) as ledger:
             planned: Planned = plan_from_data(
                 arguments["settings"],
@@ -112,6 +112,7 @@ class ActionModule(ActionBase):
             "leaving": {
                 "directories": [path for makes in leaving or () for path in makes.directories],
                 "tables": [str(rule.table) for makes in leaving or () for rule in makes.rules if rule.table],
+                "programs": programs_of(ends or (), contracts),
             },
             "changed": changed,
             "recorded": text == ledger.before,
@@ -122,10 +123,8 @@ class ActionModule(ActionBase):
             result["diff"] = [diff]
         return result
 
-    def _leaving(
-        self, arguments: Mapping[str, Any], deployed: Mapping[str, Any] | None, contracts: Contracts
-    ) -> list[Makes] | None:
-        """Return what the backends of a switch's ends make; None where the run is no switch.
+    def _ends(self, arguments: Mapping[str, Any], deployed: Mapping[str, Any] | None) -> list[End] | None:
+        """Return the ends of a switch, what is deployed among them; None where the run is no switch.
 
         Raises FlatnetError where it is none and one has not ended.
         """
@@ -136,9 +135,23 @@ class ActionModule(ActionBase):
                 raise FlatnetError(progress.explained())
             return None
         ends = [progress.before, progress.after] if progress else []
-        ends += [End.of_plan(deployed)] if deployed else []
-        names = dict.fromkeys(end.backend for end in ends)
-        return [contracts.backend(name).all_makes() for name in names]
+        return [*ends, *([End.of_plan(deployed)] if deployed else [])]
+
+
+def _backends(ends: Iterable[End]) -> list[str]:
+    return list(dict.fromkeys(end.backend for end in ends))
+
+
+def programs_of(ends: Iterable[End], contracts: Contracts) -> dict[str, list[str]]:
+    """Return {group: names} of the programs that the backends of a switch's ends need.
+
+    Pods that hang on the old network are made and taken off it by its plugins until the end.
+    """
+    needed: dict[str, set[str]] = {}
+    for end in ends:
+        for group, names in contracts.backend(end.backend).in_mode(end.mode).needs.programs.items():
+            needed.setdefault(group, set()).update(names)
+    return {group: sorted(names) for group, names in sorted(needed.items())}
 
 
 def shown_change(ledger: Ledger, allocations: Allocations, after: str) -> dict[str, str]:
