@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from plugin_loader import load_plugin
+from template_loader import loader
 
 from flatnet.contract import find_contracts
 
@@ -104,12 +103,6 @@ def examples(name: str) -> list[dict[str, Any]]:
         pairs = zip(lines[::2], lines[1::2], strict=True)
         return [{"expression": one, "result": json.loads(two.removeprefix("=> "))} for one, two in pairs]
     return [item if "expression" in item else {"task": item} for item in yaml.safe_load(text)]
-
-
-@cache
-def loader() -> DataLoader:
-    init_plugin_loader()
-    return DataLoader()
 
 
 def rendered(template: object) -> object:

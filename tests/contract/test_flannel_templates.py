@@ -1,27 +1,17 @@
 """What the role cni_flannel gives a host, for each place where the nodes' subnets may be kept."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import filter_loader, init_plugin_loader
 from ansible.template import Templar
+from template_loader import loader
 
 from flatnet.contract import find_contracts
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/cni_flannel"
 CONTRACT = find_contracts([ROOT / "roles"])["cni_flannel"]
-
-
-@cache
-def loader() -> DataLoader:
-    init_plugin_loader()
-    for folder in (ROOT / "filter_plugins", ROLE / "filter_plugins"):
-        filter_loader.add_directory(str(folder))
-    return DataLoader()
 
 
 def state(manager: str, mode: str = "vxlan") -> dict[str, Any]:
@@ -47,11 +37,11 @@ def state(manager: str, mode: str = "vxlan") -> dict[str, Any]:
         },
     }
     for file in ("defaults/main.yml", "vars/main.yml"):
-        content = loader().load_from_file(str(ROLE / file), trusted_as_template=True)
+        content = loader(ROLE).load_from_file(str(ROLE / file), trusted_as_template=True)
         variables |= cast(dict[str, Any], content)
     variables["cni_flannel_subnet_manager"] = manager
     variables["cni_flannel_subnet_managers"] = [manager]
-    templar = Templar(loader(), variables=variables)
+    templar = Templar(loader(ROLE), variables=variables)
     found = {
         name: templar.template(variables[f"__cni_flannel_{name}"]) for name in ("files", "units", "objects")
     }

@@ -1,27 +1,17 @@
 """What the role cni_kubenet gives a host and refuses, for each way of a pod to itself."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import filter_loader, init_plugin_loader
 from ansible.template import Templar
+from template_loader import loader
 
 from flatnet.contract import find_contracts
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/cni_kubenet"
 CONTRACT = find_contracts([ROOT / "roles"])["cni_kubenet"]
-
-
-@cache
-def loader() -> DataLoader:
-    init_plugin_loader()
-    for folder in (ROOT / "filter_plugins", ROLE / "filter_plugins"):
-        filter_loader.add_directory(str(folder))
-    return DataLoader()
 
 
 def given(hairpin_mode: str, **features: bool) -> tuple[dict[str, Any], list[str]]:
@@ -37,11 +27,11 @@ def given(hairpin_mode: str, **features: bool) -> tuple[dict[str, Any], list[str
         },
     }
     for file in ("defaults/main.yml", "vars/main.yml"):
-        content = loader().load_from_file(str(ROLE / file), trusted_as_template=True)
+        content = loader(ROLE).load_from_file(str(ROLE / file), trusted_as_template=True)
         variables |= cast(dict[str, Any], content)
     variables["cni_kubenet_hairpin_mode"] = hairpin_mode
-    templar = Templar(loader(), variables=variables)
-    tasks = loader().load_from_file(str(ROLE / "tasks/main.yml"), trusted_as_template=True)
+    templar = Templar(loader(ROLE), variables=variables)
+    tasks = loader(ROLE).load_from_file(str(ROLE / "tasks/main.yml"), trusted_as_template=True)
     [task] = cast(list[dict[str, Any]], tasks)
     return templar.template(task["node_state"]), templar.template(variables["__cni_kubenet_refusals"])
 

@@ -1,22 +1,14 @@
 """Names and paths reach the modules as the text that they are, whatever YAML would take them for."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
+from template_loader import loader
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/kube_control_plane"
 # Names that a node may have, and that YAML takes for numbers, nothing, a truth and a day.
 NAMES = ["007", "0x1f", "1001", "1e3", "2024-01-01", "null", "on"]
-
-
-@cache
-def loader() -> DataLoader:
-    init_plugin_loader()
-    return DataLoader()
 
 
 def loaded(file: str) -> object:
